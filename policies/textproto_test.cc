@@ -1,0 +1,81 @@
+#include "policies/textproto.h"
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "policies/policy.pb.h"
+
+namespace purser {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> Lines(const Diagnostics& diagnostics) {
+  std::vector<std::string> lines;
+  for (const Diagnostic& d : diagnostics.Sorted()) lines.push_back(d.ToString());
+  return lines;
+}
+
+TEST(Textproto, KnowsWhereEachFieldStands) {
+  policy::Policy policy;
+  const Diagnostics read = ParseTextproto(
+      "name: \"p\"\n"
+      "candidates { model: \"a\" }\n"
+      "candidates {\n"
+      "  model: \"b\"\n"
+      "    quality: 3\n"
+      "}\n",
+      "p.textproto", &policy);
+  ASSERT_TRUE(read.ok()) << read.ToStatus();
+  Diagnostics diagnostics = read;
+  diagnostics.Error("candidates[1].quality", "too high");
+  diagnostics.Error("candidates[1].regions[0]", "not there: falls back to its candidate");
+  diagnostics.Warning("candidates[0]", "first");
+  EXPECT_THAT(Lines(diagnostics),
+              ElementsAre("p.textproto:2:1: warning: first",
+                          "p.textproto:3:1: error: not there: falls back to its candidate",
+                          "p.textproto:5:5: error: too high"));
+}
+
+TEST(Textproto, ReportsEveryMistakeOfFormInOneRound) {
+  policy::Policy policy;
+  const Diagnostics read = ParseTextproto(
+      "nam: \"p\"\n"
+      "candidates { model: \"a\" quality: \"high\" }\n"
+      "candidates {\n"
+      "  model: b\n"
+      "  capabilities: TOLS\n"
+      "  quality: 2\n"
+      "}\n"
+      "request_classes { frobnicate: 3 }\n",
+      "p.textproto", &policy);
+  EXPECT_THAT(
+      Lines(read),
+      ElementsAre(
+          HasSubstr("p.textproto:1:1: error: unknown field \"nam\" in Policy; did you mean \"name\"?"),
+          HasSubstr("p.textproto:2:34: error: Expected integer"),
+          HasSubstr("p.textproto:4:10: error: Expected string"),
+          HasSubstr(
+              "p.textproto:5:17: error: unknown value \"TOLS\" of capabilities; did you mean \"TOOLS\"?"),
+          HasSubstr("p.textproto:8:19: error: unknown field \"frobnicate\" in RequestClass; expected one of: "
+                    "name, ")));
+}
+
+TEST(Textproto, AnUnclosedMessageIsOneError) {
+  policy::Policy policy;
+  const Diagnostics read = ParseTextproto("candidates {\n  model: \"a\"\n", "p.textproto", &policy);
+  EXPECT_EQ(read.errors(), 1) << read.ToStatus();
+}
+
+TEST(Textproto, AFileThatCannotBeReadSaysWhy) {
+  policy::Policy policy;
+  const Diagnostics read = ReadTextproto("/nonexistent/policy.textproto", &policy);
+  EXPECT_THAT(Lines(read),
+              ElementsAre(HasSubstr("/nonexistent/policy.textproto: error: cannot be read: No such file")));
+}
+
+}  // namespace
+}  // namespace purser
