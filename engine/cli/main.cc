@@ -1,0 +1,13 @@
+// The `purser` command.
+
+#include "engine/cli/verbs.h"
+
+int main(int argc, char** argv) {
+  CLI::App app("Purser prices every model call before it is made, and keeps the books after it.", "purser");
+  app.require_subcommand(1);
+  app.footer("`purser VERB --help` shows a verb's options and an example.");
+  app.get_formatter()->column_width(34);
+  purser::cli::AddCheckVerb(app);
+  CLI11_PARSE(app, argc, argv);
+  return 0;
+}

@@ -1,0 +1,19 @@
+#ifndef PURSER_ENGINE_CLI_VERBS_H_
+#define PURSER_ENGINE_CLI_VERBS_H_
+
+#include "CLI/CLI.hpp"
+
+namespace purser::cli {
+
+// One file per verb. Each adds its subcommand with options, help and an example that runs, and a callback
+// that does the work and ends by throwing CLI::RuntimeError(exit code) if it failed; Fail() prints why and
+// does so.
+void AddCheckVerb(CLI::App& app);
+
+// Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
+// about it.
+[[noreturn]] void Fail(std::string_view verb, std::string_view message);
+
+}  // namespace purser::cli
+
+#endif  // PURSER_ENGINE_CLI_VERBS_H_
