@@ -65,6 +65,7 @@ class Diagnostics {
   absl::Status ToStatus() const;
 
   const std::string& file() const { return file_; }
+  const SourceMap& source() const { return source_; }
   void set_source(SourceMap source) { source_ = std::move(source); }
 
  private:
