@@ -62,9 +62,9 @@ struct Request {
   std::string_view tools_json;        // The tools' definitions, as they will be sent.
   int32_t tools = 0;                  // How many tools are offered.
   std::string_view parameters;        // Whatever else changes the answer (temperature, schema ...), in one
-                                // canonical form of the caller's: part of the exact cache's key.
-  int64_t max_output_tokens = 0;   // 0: as many as the model can.
-  uint32_t needs = kNeedsNothing;  // Need bits.
+                                      // canonical form of the caller's: part of the exact cache's key.
+  int64_t max_output_tokens = 0;      // 0: as many as the model can.
+  uint32_t needs = kNeedsNothing;     // Need bits.
   int32_t images = 0;
   // Anything else; read only by signals that name a key.
   std::span<const std::pair<std::string_view, std::string_view>> metadata;
