@@ -1,0 +1,206 @@
+#ifndef PURSER_ENGINE_PURSER_H_
+#define PURSER_ENGINE_PURSER_H_
+
+// Purser: which model serves a call, what the call may spend, and what it did cost.
+//
+//   absl::StatusOr<std::unique_ptr<purser::Engine>> engine = purser::Engine::Open({
+//       .policy_file = "policy.textproto",
+//       .price_books = {"prices.textproto"},
+//       .ledger_dir = "/var/lib/gateway/ledger",
+//   });
+//   purser::Decision decision;                     // One per thread, used again and again.
+//   (*engine)->Decide(request, &decision);
+//   switch (decision.action) {
+//     case purser::Action::kDispatch:              // Call decision.model, at most decision.max_output_tokens
+//     ...
+//       (*engine)->MarkDispatched(decision.ticket);
+//       response = provider.Call(...);
+//       (*engine)->Settle(decision.ticket, {.response_json = response.body});
+//       break;                                     // ... or Void(decision.ticket) if nothing was sent.
+//     case purser::Action::kAnswer:                // decision.answer, from the cache; nothing to settle.
+//     case purser::Action::kRefuse:                // decision.reason says which budget, rule or gate, and
+//     what helps.
+//   }
+//
+// Promises
+//   Caps hold.       For every account, settled + held + presumed <= limit at every moment, under any
+//   concurrency,
+//                    unless a provider bills more than the quoted worst case; then the overrun is booked in
+//                    full, flagged, and blocks new holds.
+//   All or nothing.  A hold is taken in every account that the request touches (task and its ancestors,
+//   session,
+//                    customer ...), or in none.
+//   Nothing settled is lost. See Durability.
+//   Presumed spent.  An undispatched hold that expires is released. A dispatched one stays presumed spent
+//   until it is
+//                    settled: the provider may have billed it. Settling a ticket twice books once.
+//   Unknown is never free. A candidate without a price is not chosen; a response without usage settles at the
+//   hold's
+//                    expected cost, flagged.
+//   Nothing crosses a namespace: no cached answer, no account, whatever bytes the ids contain.
+//   The last good policy serves. A policy that does not load changes nothing.
+//
+// Units: money in nano-dollars (int64), sizes in tokens, times in nanoseconds since the Unix epoch, UTC.
+// Threads: every method of Engine may be called from any thread at any time. A Decision belongs to one
+// thread. Errors: set-up returns absl::Status. Decide and Settle do not fail and do not throw: what went
+// wrong is in the values that they fill. After warm-up they do not allocate.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "engine/clock.h"
+#include "engine/pricing/usage.h"
+#include "engine/request.h"
+
+namespace purser {
+
+class Revision;  // A policy with its price books, compiled.
+
+// What a settled call survives once Settle has returned.
+enum class Durability {
+  kProcess,  // The death of this process at any instruction: the record is in the kernel's hands.
+  kSync,     // Loss of power: the record is on the device (one fdatasync, shared by concurrent calls).
+};
+
+struct Options {
+  // What it does.
+  std::string policy_file;               // Protobuf text of purser.policy.Policy ...
+  std::string policy_text;               // ... or that text itself, if policy_file is empty.
+  std::vector<std::string> price_books;  // Protobuf text of purser.pricing.PriceBook. Later ones override.
+  std::string ledger_dir;                // Made if it does not exist. Empty: nothing outlives the engine.
+  Durability durability = Durability::kProcess;
+
+  // How it does it.
+  const Clock* clock = nullptr;  // Must outlive the engine. Null: the system's.
+};
+
+enum class Action : uint8_t { kRefuse, kDispatch, kAnswer };
+
+enum class Refusal : uint8_t {
+  kNone,
+  kNoCandidate,  // No candidate passed the gates and rules.
+  kRule,         // A rule refuses such requests.
+  kBudget,       // An account has too little left, even for the cheapest that passed.
+  kLoopGuard,    // The task looks like a loop.
+  kLedger,       // The ledger cannot be written: nothing is granted that could not be booked.
+};
+
+// Names one pending call. 0: none.
+using Ticket = uint64_t;
+
+// One candidate in a decision. What it says of a candidate never changes what another one gets.
+struct CandidateOutcome {
+  bool passed = false;
+  int64_t expected_nanos =
+      0;  // Quoted for this request; 0 where the candidate was rejected before it was priced.
+  int64_t worst_nanos = 0;
+};
+
+// What Decide answers. Reuse one object per thread: its strings keep their memory.
+struct Decision {
+  Action action = Action::kRefuse;
+
+  // kDispatch.
+  Ticket ticket = 0;      // Ends in Settle or Void.
+  std::string candidate;  // Its name in the policy.
+  std::string model;      // What to call.
+  std::string provider;
+  std::string service_tier;       // To ask the provider for. Empty: standard.
+  int64_t max_output_tokens = 0;  // To send along: the hold covers no more.
+  bool output_clamped = false;    // It is less than was asked, because a budget is short.
+  int64_t expected_nanos = 0;     // What the call will probably cost.
+  int64_t held_nanos = 0;         // What was set aside for it in every account it touches.
+
+  // kAnswer.
+  std::string answer;
+  bool exact = false;        // The same request was asked before, byte for byte.
+  float similarity = 0;      // Cosine to the question that was answered; 1 for an exact hit.
+  uint64_t cache_entry = 0;  // For Feedback.
+  int64_t saved_nanos = 0;   // The expected cost of the candidate that would have served it.
+
+  // kRefuse.
+  Refusal refusal = Refusal::kNone;
+  std::string reason;  // For people; names the rule, the gate or the account. Filled for refusals only.
+
+  // Always.
+  int64_t input_tokens = 0;  // Estimated, or as the caller said.
+  int64_t expected_output_tokens = 0;
+  bool no_signal = false;                    // The policy saw nothing in this request that it knows.
+  bool warned = false;                       // A budget is past a warn level.
+  std::vector<CandidateOutcome> candidates;  // In the policy's order.
+
+  // The revision that decided; kept alive by this object.
+  std::shared_ptr<const Revision> revision;
+};
+
+// What became of a dispatched call. Give the usage in one of two forms; with neither it is unknown.
+struct Outcome {
+  const pricing::Usage* usage = nullptr;  // Normalised, or ...
+  std::string_view response_json;         // ... the provider's response body, with its usage block.
+  std::string_view api_flavor;  // Of response_json, where a provider has several ("chat", "responses").
+
+  int32_t latency_ms = 0;  // 0: not measured.
+  int32_t time_to_first_token_ms = 0;
+  bool failed = false;         // No usable answer came. What was used is booked all the same.
+  int8_t success = -1;         // Was the answer good? 1 yes, 0 no, -1 not known.
+  int64_t revenue_nanos = -1;  // What this call earned. -1: by its request class.
+};
+
+enum class SettleResult : uint8_t {
+  kSettled,
+  kAlreadySettled,  // Booked once, by an earlier call.
+  kUnknownTicket,   // Never granted, voided, or settled long ago.
+  kNotBooked,       // The ledger cannot be written; the ticket stays pending. Try again.
+};
+
+struct Settlement {
+  SettleResult result = SettleResult::kUnknownTicket;
+  int64_t cost_nanos = 0;
+  int64_t input_nanos = 0;     // Of the cost: everything on the way in, caches included.
+  int64_t output_nanos = 0;    // Of the cost: everything on the way out.
+  bool usage_unknown = false;  // Booked at the expected cost.
+  bool overrun = false;        // Above what was held.
+};
+
+class Engine {
+ public:
+  // Errors: INVALID_ARGUMENT with every mistake of the policy and the books, a line each (file:line:column);
+  // DATA_LOSS for a ledger with damaged records; UNAVAILABLE for a ledger that another process writes.
+  static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options);
+
+  virtual ~Engine() = default;
+
+  // Prices every candidate, asks the cache, applies gates and rules, and holds the worst case of the cheapest
+  // that passes. The request is read during the call only.
+  virtual void Decide(const Request& request, Decision* decision) = 0;
+
+  // The call is on its way to the provider: from now on, silence means presumed spent. False: no such pending
+  // ticket.
+  virtual bool MarkDispatched(Ticket ticket) = 0;
+
+  // Books what the call cost and frees what was held beyond it.
+  virtual Settlement Settle(Ticket ticket, const Outcome& outcome) = 0;
+
+  // Nothing was dispatched: everything held is free again. False: no such pending ticket.
+  virtual bool Void(Ticket ticket) = 0;
+
+  // Keeps an answer for requests like this one. Call it after a successful Settle with the request that was
+  // decided. What may not be cached (see Request and the policy) is not.
+  virtual void StoreInCache(const Request& request, const Decision& decision, std::string_view answer) = 0;
+
+  // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
+  // they were granted under.
+  virtual absl::Status Reload(const Options& options) = 0;
+
+  // The whole reasoning for one request, as text for people; decides without holding anything.
+  virtual std::string Explain(const Request& request) = 0;
+};
+
+}  // namespace purser
+
+#endif  // PURSER_ENGINE_PURSER_H_
