@@ -1,0 +1,93 @@
+#ifndef PURSER_ENGINE_PRICING_MODEL_PRICES_H_
+#define PURSER_ENGINE_PRICING_MODEL_PRICES_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/pricing/meter.h"
+#include "engine/pricing/money.h"
+#include "engine/pricing/usage.h"
+
+namespace purser::pricing {
+
+// How a rate changes with size.
+enum class TierRule : uint8_t {
+  kWhole,     // The tier that the size falls in prices every unit.
+  kMarginal,  // Each tier prices the units that fall in it.
+};
+
+// Applies above `start`, or from `start` on if the rate is inclusive.
+struct PriceTier {
+  int64_t start = 0;
+  UnitPrice price;
+};
+
+// What one meter costs on one sheet.
+struct MeterRate {
+  Meter meter = Meter::kInputTokens;
+  UnitPrice base;
+  UnitPrice dearest;             // The most that base or any tier asks.
+  std::vector<PriceTier> tiers;  // By ascending start.
+  TierRule rule = TierRule::kWhole;
+  bool inclusive = false;
+  // What decides the tier: the whole input (kInputTokens, with what was cached) for most, the meter's own
+  // units for others.
+  Meter sized_by = Meter::kInputTokens;
+  // The other meters of the sheet that this one includes: their units are not billed again.
+  MeterSet priced_within;
+};
+
+// A daily window of UTC time on some days of the week. Across midnight if end <= begin; equal: the whole day.
+struct TimeWindow {
+  int32_t begin_second = 0;         // Of the day, UTC, from 0.
+  int32_t end_second = 0;           // Exclusive.
+  uint8_t weekdays = 0x7f;          // Bit 0 Monday ... bit 6 Sunday, of the day on which the window begins.
+  int32_t zone_offset_seconds = 0;  // The day and the seconds are read on a clock this far east of UTC.
+};
+
+// One price list of a model: its rates, and when it applies.
+struct Sheet {
+  // Conditions; all must hold.
+  uint8_t service_tiers = 0;         // Bit per ServiceTier; 0: any.
+  std::vector<std::string> regions;  // Empty: any. A region matches "eu" if it is "eu" or starts with "eu-".
+  int64_t from_nanos = INT64_MIN;    // Inclusive.
+  int64_t until_nanos = INT64_MAX;   // Exclusive.
+  std::vector<TimeWindow> windows;   // Empty: always.
+  bool unconditional = true;
+
+  // The more specific meters first: those that a rate's priced_within names stand before it.
+  std::vector<MeterRate> rates;
+  MeterSet priced;
+  // For each meter the index in `rates` of what bills a unit of it: its own rate, else the rate of the
+  // nearest meter that includes it; -1: unpriced.
+  int8_t billed_by[kMeterCount];
+  // Which regional or other uplift this sheet already contains; for explanations. Empty: none.
+  std::string note;
+};
+
+// What one model costs at one provider, and what the price books know of it. Immutable.
+struct ModelPrices {
+  std::string id;        // "gpt-4o"
+  std::string provider;  // The book's id of it: "openai"
+  std::string mode;      // "chat", "embedding", "rerank", "image_generation" ...; empty: not said.
+
+  // Facts. 0: not known.
+  int64_t context_window = 0;  // Tokens of input and output together.
+  int64_t max_input_tokens = 0;
+  int64_t max_output_tokens = 0;
+  uint32_t capabilities = 0;        // Bits as purser::Need: what the books say the model can do.
+  bool capabilities_known = false;  // False: the books say nothing, so nothing follows from a missing bit.
+
+  // In the order of priority: the first that applies is the one.
+  std::vector<Sheet> sheets;
+
+  // The sheet for a call; null if none applies (the model is unpriced then). A service tier without a sheet
+  // of its own is billed as standard.
+  const Sheet* SheetFor(ServiceTier tier, std::string_view region, int64_t time_nanos) const;
+};
+
+}  // namespace purser::pricing
+
+#endif  // PURSER_ENGINE_PRICING_MODEL_PRICES_H_
