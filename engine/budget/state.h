@@ -1,0 +1,82 @@
+#ifndef PURSER_ENGINE_BUDGET_STATE_H_
+#define PURSER_ENGINE_BUDGET_STATE_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/budget/amounts.h"
+
+namespace purser::budget {
+
+// The state of Accounts as plain values, for snapshots and logs. Whoever writes them chooses the encoding.
+
+// One account. The name of the account that follows a task itself, instead of a budget's, is empty.
+struct AccountState {
+  std::string budget;
+  std::string key;  // Opaque bytes.
+  bool digested = false;
+  bool ended = false;
+  bool overrun = false;
+  uint8_t warned = 0;
+  uint16_t window = 0;  // WindowSpec::Fingerprint.
+  int64_t begin_nanos = 0;
+  int64_t end_nanos = 0;
+  int64_t last_use_nanos = 0;
+  // Of the current window; what open holds set aside or are presumed to have spent comes with the holds.
+  Amounts settled;
+
+  struct TopUp {
+    Amounts amounts;
+    int64_t expires_at_nanos = 0;
+  };
+  std::vector<TopUp> top_ups;
+
+  struct Slice {  // Of a rolling window: what was booked in it, presumed amounts excepted.
+    int64_t index = 0;
+    Amounts settled;
+  };
+  std::vector<Slice> slices;
+
+  // Of the account that follows a task.
+  struct Repeat {
+    uint64_t fingerprint = 0;
+    int32_t count = 0;
+  };
+  std::string parent_key;  // Empty: none known.
+  bool parent_digested = false;
+  int64_t started_nanos = 0;
+  std::vector<Repeat> repeats;
+
+  friend bool operator==(const AccountState&, const AccountState&) = default;
+};
+
+enum class HoldPhase : uint8_t { kHeld = 1, kDispatched = 2, kPresumed = 3 };
+
+// One open hold.
+struct HoldState {
+  uint64_t ticket = 0;
+  HoldPhase phase = HoldPhase::kHeld;
+  int64_t expires_at_nanos = 0;  // Of the phase.
+  int64_t presumed_at_nanos = 0;
+  Amounts worst;
+  Amounts likely;
+  Amounts booked;  // Settled in part.
+
+  struct Leg {
+    std::string budget;  // Empty: the account that follows a task.
+    std::string key;
+    bool digested = false;
+    bool likely = false;           // Holds `likely` instead of `worst`.
+    bool presumed_closed = false;  // Presumed in a window that has closed.
+
+    friend bool operator==(const Leg&, const Leg&) = default;
+  };
+  std::vector<Leg> legs;
+
+  friend bool operator==(const HoldState&, const HoldState&) = default;
+};
+
+}  // namespace purser::budget
+
+#endif  // PURSER_ENGINE_BUDGET_STATE_H_
