@@ -54,11 +54,12 @@ struct LogOptions {
   // spent: see Room.
   uint64_t reserve_bytes = 256u << 10;
   // A thread of the log's own syncs this often (so that a power loss costs at most this much of what was not
-  // synced explicitly), takes disk space ahead of need and closes old segments. 0: no thread.
+  // synced explicitly), closes full segments and begins new ones by age. 0: no thread; Sync does the rest.
   int64_t background_nanos = 1'000'000'000;
 
   FileSystem* files = FileSystem::Posix();
   const Clock* clock = nullptr;  // nullptr: the system's.
+  uint64_t new_ledger_id = 0;    // 0: drawn at random, as it should be outside of tests.
 };
 
 // What may use the reserve: grants must not, so that what they lead to can.
@@ -69,6 +70,7 @@ class Log {
   struct Recovery {
     uint64_t frames = 0;             // Handed to the callback.
     uint64_t snapshot_sequence = 0;  // 0: no snapshot was used.
+    uint64_t damaged_snapshots = 0;  // Passed over; the frames were replayed instead.
     uint64_t torn_bytes = 0;         // Cut off the end: written but not synced before a power loss.
     uint64_t abandoned_frames = 0;   // Begun by a writer that died; never acknowledged.
     uint64_t segments = 0;

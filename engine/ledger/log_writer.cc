@@ -1,0 +1,374 @@
+#include "engine/ledger/log_writer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "policies/record.pb.h"
+
+namespace purser::ledger {
+namespace {
+
+// The word that finishes a frame is read by a sync while its writer may be storing it.
+std::atomic_ref<uint64_t> ChecksumWord(char* frame) {
+  return std::atomic_ref<uint64_t>(reinterpret_cast<FrameHeader*>(frame)->checksum);
+}
+
+}  // namespace
+
+LogWriter::LogWriter(std::string directory, const LogOptions& options, uint64_t id,
+                     std::unique_ptr<FileLock> lock, Recovery recovery)
+    : directory_(std::move(directory)),
+      options_(options),
+      id_(id),
+      lock_(std::move(lock)),
+      recovery_(std::move(recovery)) {}
+
+LogWriter::~LogWriter() {
+  if (background_.joinable()) {
+    {
+      std::lock_guard lock(background_mutex_);
+      closing_ = true;
+    }
+    background_wake_.notify_all();
+    background_.join();
+  }
+  // A log that could not be synced keeps its file as it is for the next Open() to judge.
+  if (segment_ != nullptr && Sync(~uint64_t{0}).ok()) (void)segment_->file->Truncate(offset_);
+}
+
+int64_t LogWriter::Now() const {
+  static const SystemClock system;
+  return (options_.clock != nullptr ? options_.clock : &system)->NowNanos();
+}
+
+absl::Status LogWriter::Start(uint64_t number, uint64_t offset, uint64_t next_sequence) {
+  next_sequence_ = next_sequence;
+  last_user_sequence_ = synced_ = next_sequence - 1;
+  std::lock_guard lock(grow_mutex_);
+  if (offset == 0) {
+    if (absl::Status status = BeginSegment(number, 0); !status.ok()) return status;
+  } else {
+    soft_end_ = std::max(options_.segment_bytes, offset);
+    const uint64_t capacity = soft_end_ + options_.reserve_bytes;
+    absl::StatusOr<std::unique_ptr<MappedFile>> file =
+        options_.files->OpenMapped(PathOf(SegmentName(number)), capacity);
+    if (!file.ok()) return file.status();
+    if (recovery_.torn_bytes > 0) {
+      // On the disk before anything is written in its place, or the two could be found mixed.
+      if (absl::Status status = (*file)->Truncate(offset); !status.ok()) return status;
+      if (absl::Status status = (*file)->Sync(); !status.ok()) return status;
+    }
+    if (absl::Status status =
+            Allocate(file->get(), std::min(offset + options_.reserve_bytes, capacity), capacity);
+        !status.ok()) {
+      return status;
+    }
+    segment_ = std::make_shared<Segment>();
+    segment_->number = number;
+    segment_->complete = offset;
+    segment_->created_nanos = Now();
+    data_ = (*file)->data();
+    offset_ = offset;
+    segment_->file = *std::move(file);
+    SetLimits();
+  }
+  if (options_.background_nanos > 0) background_ = std::thread([this] { RunInBackground(); });
+  return absl::OkStatus();
+}
+
+// ---- Appending.
+
+uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, size_t count, Room room) {
+  uint64_t size = 0;
+  for (size_t i = 0; i < count; ++i) size += parts[i].size();
+  Place place;
+  while (!TakePlace(type, size, room, &place)) {
+    if (!MakeRoom(size, room)) return 0;
+  }
+  char* to = place.frame + sizeof(FrameHeader);
+  for (size_t i = 0; i < count; ++i) {
+    if (parts[i].empty()) continue;
+    std::memcpy(to, parts[i].data(), parts[i].size());
+    to += parts[i].size();
+  }
+  Finish(place);
+  return place.header.sequence;
+}
+
+bool LogWriter::TakePlace(uint32_t type, uint64_t size, Room room, Place* place) {
+  const uint64_t bytes = FrameBytes(size);
+  std::lock_guard lock(place_lock_);
+  if (offset_ + bytes > (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_)) return false;
+  place->frame = data_ + offset_;
+  FrameHeader& header = place->header;
+  header.size = static_cast<uint32_t>(size);
+  header.type = static_cast<uint16_t>(type);
+  header.sequence = next_sequence_++;
+  header.check = HeaderCheck(id_, header.size, header.type, header.sequence);
+  // The first word last: a reader that sees it sees the rest.
+  auto* stored = reinterpret_cast<FrameHeader*>(place->frame);
+  stored->sequence = header.sequence;
+  uint64_t first_word;
+  std::memcpy(&first_word, &header, sizeof(first_word));
+  std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(place->frame))
+      .store(first_word, std::memory_order_release);
+  offset_ += bytes;
+  if (type != SYNC_MARK) last_user_sequence_ = header.sequence;
+  return true;
+}
+
+void LogWriter::Finish(const Place& place) {
+  const uint64_t checksum = FrameChecksum(id_, place.header, place.frame + sizeof(FrameHeader));
+  ChecksumWord(place.frame).store(checksum, std::memory_order_release);
+}
+
+// ---- Growing.
+
+bool LogWriter::MakeRoom(uint64_t payload_size, Room room) {
+  std::lock_guard lock(grow_mutex_);
+  if (poisoned_.load(std::memory_order_acquire)) return false;
+  if (payload_size > kMaxPayload) {
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat(directory_, ": a frame of ", payload_size, " bytes; at most ", kMaxPayload, " fit"));
+    return false;
+  }
+  status_ = MakeRoomLocked(FrameBytes(payload_size), room);
+  return status_.ok();
+}
+
+absl::Status LogWriter::MakeRoomLocked(uint64_t bytes, Room room) {
+  uint64_t end;
+  {
+    std::lock_guard lock(place_lock_);
+    // Somebody else may have made it while this thread waited.
+    if (offset_ + bytes <= (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_))
+      return absl::OkStatus();
+    end = offset_ + bytes;
+  }
+  if (end > soft_end_) return BeginSegment(segment_->number + 1, bytes);
+  const absl::Status status =
+      Allocate(segment_->file.get(), end + options_.reserve_bytes, soft_end_ + options_.reserve_bytes);
+  if (status.ok()) SetLimits();
+  return status;
+}
+
+// Space for `least` bytes, and if the disk has it for more.
+absl::Status LogWriter::Allocate(MappedFile* file, uint64_t least, uint64_t capacity) const {
+  const absl::Status ahead = file->Allocate(std::min(least + options_.allocate_bytes, capacity));
+  return ahead.ok() ? ahead : file->Allocate(least);
+}
+
+void LogWriter::SetLimits() {
+  const uint64_t allocated = segment_->file->allocated();
+  std::lock_guard lock(place_lock_);
+  reserve_limit_ = allocated;
+  ordinary_limit_ = std::min(soft_end_, allocated - std::min(allocated, options_.reserve_bytes));
+}
+
+absl::Status LogWriter::BeginSegment(uint64_t number, uint64_t least_bytes) {
+  const uint64_t soft_end = std::max(options_.segment_bytes, sizeof(SegmentHeader) + least_bytes);
+  const uint64_t capacity = soft_end + options_.reserve_bytes;
+  const std::string path = PathOf(SegmentName(number));
+  absl::StatusOr<std::unique_ptr<MappedFile>> file = options_.files->OpenMapped(path + ".tmp", capacity);
+  if (!file.ok()) return file.status();
+  // An earlier attempt may have left something.
+  if (absl::Status status = (*file)->Truncate(0); !status.ok()) return status;
+  if (absl::Status status =
+          Allocate(file->get(), sizeof(SegmentHeader) + least_bytes + options_.reserve_bytes, capacity);
+      !status.ok()) {
+    (void)options_.files->Remove(path + ".tmp");
+    return status;
+  }
+  // No frame goes anywhere until the new segment has its name.
+  uint64_t first_sequence;
+  {
+    std::lock_guard lock(place_lock_);
+    ordinary_limit_ = reserve_limit_ = 0;
+    first_sequence = next_sequence_;
+  }
+  const SegmentHeader header = MakeSegmentHeader(id_, number, first_sequence, Now());
+  std::memcpy((*file)->data(), &header, sizeof(header));
+  if (absl::Status status = options_.files->Rename(path + ".tmp", path); !status.ok()) {
+    (void)options_.files->Remove(path + ".tmp");
+    if (segment_ != nullptr) SetLimits();
+    return status;
+  }
+  auto segment = std::make_shared<Segment>();
+  segment->number = number;
+  segment->complete = sizeof(SegmentHeader);
+  segment->created_nanos = header.created_nanos;
+  segment->file = *std::move(file);
+  if (segment_ != nullptr) {
+    std::lock_guard lock(place_lock_);
+    segment_->end = offset_;
+    retired_.push_back(segment_);
+  }
+  segment_ = std::move(segment);
+  soft_end_ = soft_end;
+  {
+    std::lock_guard lock(place_lock_);
+    data_ = segment_->file->data();
+    offset_ = sizeof(SegmentHeader);
+  }
+  SetLimits();
+  return absl::OkStatus();
+}
+
+absl::Status LogWriter::Rotate() {
+  std::lock_guard lock(grow_mutex_);
+  if (poisoned_.load(std::memory_order_acquire)) return status_;
+  return BeginSegment(segment_->number + 1, 0);
+}
+
+// ---- Syncing.
+
+absl::Status LogWriter::Sync(uint64_t sequence) {
+  {
+    std::lock_guard lock(place_lock_);
+    sequence = std::min(sequence, last_user_sequence_);
+  }
+  std::unique_lock lock(sync_mutex_);
+  while (true) {
+    if (synced_ >= sequence) return absl::OkStatus();
+    if (poisoned_.load(std::memory_order_acquire)) return status();
+    if (!sync_running_) break;
+    sync_done_.wait(lock);
+  }
+  // This thread syncs for all who wait.
+  sync_running_ = true;
+  lock.unlock();
+  const Batch batch = TakeBatch();
+  const absl::Status status = SyncBatch(batch);
+  if (!status.ok()) Poison(status);
+  lock.lock();
+  sync_running_ = false;
+  if (status.ok()) synced_ = std::max(synced_, batch.through);
+  lock.unlock();
+  sync_done_.notify_all();
+  if (!status.ok()) return status;
+  MarkSynced(batch.through);
+  CloseRetired(batch);
+  return absl::OkStatus();
+}
+
+LogWriter::Batch LogWriter::TakeBatch() {
+  Batch batch;
+  std::lock_guard grow(grow_mutex_);
+  batch.segments = retired_;
+  batch.segments.push_back(segment_);
+  std::lock_guard lock(place_lock_);
+  batch.end = offset_;
+  batch.through = next_sequence_ - 1;
+  return batch;
+}
+
+absl::Status LogWriter::SyncBatch(const Batch& batch) {
+  bool new_names = false;
+  for (const std::shared_ptr<Segment>& segment : batch.segments) {
+    const uint64_t end = segment == batch.segments.back() ? batch.end : segment->end;
+    // Frames that other threads are copying into their places this instant.
+    while (segment->complete < end) {
+      char* frame = segment->file->data() + segment->complete;
+      for (int spins = 0; ChecksumWord(frame).load(std::memory_order_acquire) == 0;) {
+        if (++spins % 64 == 0) std::this_thread::yield();
+      }
+      segment->complete += FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
+    }
+    if (absl::Status status = segment->file->Sync(); !status.ok()) return status;
+    new_names |= !segment->name_synced;
+  }
+  if (!new_names) return absl::OkStatus();
+  if (absl::Status status = options_.files->SyncDirectory(directory_); !status.ok()) return status;
+  for (const std::shared_ptr<Segment>& segment : batch.segments) segment->name_synced = true;
+  return absl::OkStatus();
+}
+
+// Tells a later recovery that what is before this was on the disk, so that damage there is corruption.
+void LogWriter::MarkSynced(uint64_t through) {
+  Place place;
+  if (!TakePlace(SYNC_MARK, sizeof(through), Room::kOrdinary, &place)) return;
+  std::memcpy(place.frame + sizeof(FrameHeader), &through, sizeof(through));
+  Finish(place);
+}
+
+void LogWriter::CloseRetired(const Batch& batch) {
+  if (batch.segments.size() == 1) return;
+  std::lock_guard lock(grow_mutex_);
+  for (const std::shared_ptr<Segment>& segment : batch.segments) {
+    const auto found = std::find(retired_.begin(), retired_.end(), segment);
+    if (found == retired_.end()) continue;
+    (void)segment->file->Truncate(segment->end);  // Zeros at the end do no harm if this fails.
+    retired_.erase(found);
+  }
+}
+
+void LogWriter::Poison(const absl::Status& status) {
+  std::lock_guard lock(grow_mutex_);
+  status_ = absl::Status(status.code(),
+                         absl::StrCat(status.message(), "; the log takes no more until it is opened again"));
+  poisoned_.store(true, std::memory_order_release);
+  std::lock_guard place(place_lock_);
+  ordinary_limit_ = reserve_limit_ = 0;
+}
+
+absl::Status LogWriter::status() const {
+  std::lock_guard lock(grow_mutex_);
+  return status_;
+}
+
+uint64_t LogWriter::last_sequence() const {
+  std::lock_guard lock(place_lock_);
+  return last_user_sequence_;
+}
+
+absl::Status LogWriter::WriteSnapshot(uint64_t sequence, std::string_view bytes) {
+  // A snapshot must not reach beyond what the log is sure to hold.
+  if (absl::Status status = Sync(sequence); !status.ok()) return status;
+  FileSystem* files = options_.files;
+  const std::string name = SnapshotName(sequence);
+  if (absl::Status status = files->WriteFile(PathOf(name) + ".tmp", EncodeSnapshot(id_, sequence, bytes));
+      !status.ok()) {
+    (void)files->Remove(PathOf(name) + ".tmp");
+    return status;
+  }
+  if (absl::Status status = files->Rename(PathOf(name) + ".tmp", PathOf(name)); !status.ok()) return status;
+  if (absl::Status status = files->SyncDirectory(directory_); !status.ok()) return status;
+  absl::StatusOr<std::vector<std::string>> names = files->List(directory_);
+  if (!names.ok()) return names.status();
+  for (const std::string& other : *names) {
+    const uint64_t older = SnapshotSequence(other);
+    if (older != 0 && older < sequence) (void)files->Remove(PathOf(other));
+  }
+  return absl::OkStatus();
+}
+
+// ---- In the background.
+
+void LogWriter::RunInBackground() {
+  std::unique_lock lock(background_mutex_);
+  while (!background_wake_.wait_for(lock, std::chrono::nanoseconds(options_.background_nanos),
+                                    [this] { return closing_; })) {
+    lock.unlock();
+    (void)Sync(~uint64_t{0});  // An error stays in status().
+    RotateIfOld();
+    lock.lock();
+  }
+}
+
+void LogWriter::RotateIfOld() {
+  if (options_.segment_age_nanos <= 0) return;
+  std::lock_guard lock(grow_mutex_);
+  {
+    std::lock_guard place(place_lock_);
+    if (offset_ == sizeof(SegmentHeader)) return;
+  }
+  if (poisoned_.load(std::memory_order_acquire)) return;
+  if (Now() - segment_->created_nanos < options_.segment_age_nanos) return;
+  if (absl::Status status = BeginSegment(segment_->number + 1, 0); !status.ok()) status_ = status;
+}
+
+}  // namespace purser::ledger
