@@ -44,19 +44,19 @@ namespace purser::cache {
 // What is asked. Views: they must stay alive for the call only.
 struct Query {
   // The partition, rendered by the caller ("acme/support"). Any bytes; compared in full.
-  std::string_view name_space;
+  std::string_view name_space = {};
   // Everything that changes the answer, part by part: conversation, model class, system prompt, tools,
   // parameters. Parts are told apart whatever bytes they hold ({"ab","c"} is not {"a","bc"}).
-  std::span<const std::string_view> key;
+  std::span<const std::string_view> key = {};
   // What has to be equal for a *similar* request's answer to serve: tools, parameters, system prompt and the
   // turns before the last one. Any bytes; compared in full.
-  std::string_view compatibility;
+  std::string_view compatibility = {};
   // The last user turn: guards read it, and an Embedder when `embedding` is empty. Empty: no guard can veto.
-  std::string_view text;
+  std::string_view text = {};
   // Of any length above 0, not necessarily normalised. One with a NaN, an infinity or only zeros is refused.
-  std::span<const float> embedding;
-  std::string_view embedding_model;
-  std::string_view request_class;
+  std::span<const float> embedding = {};
+  std::string_view embedding_model = {};
+  std::string_view request_class = {};
   // Raises the class's threshold; a lower one has no effect.
   float least_similarity = -1.0F;
   // Private, personal, time-bound, or with tools that act: nothing is looked up, nothing stored.
@@ -98,27 +98,28 @@ struct Hit {
   // before an invalidation does not come in after it.
   uint64_t generation = 0;
   // Verified mode's note of what it saw. Hand it to Store (after a miss or an audit) or to Feedback.
-  Trial trial;
+  Trial trial = {};
 };
 
 // An answer to keep. Views: copied by Store.
 struct Entry {
-  Query query;
-  std::string_view answer;
+  Query query = {};
+  std::string_view answer = {};
   // False: it failed, was refused or cut off. Not stored. Streams are stored once complete.
   bool complete = true;
   int64_t saved_nano_usd = 0;  // What a hit spares: the realized cost of the call.
   int64_t ttl_nanos = 0;       // Shorter than the class's; 0: the class's. A longer one has no effect.
   // Handles for Invalidate.
-  std::string_view model;
-  std::string_view policy;
-  std::span<const std::string_view> tags;
-  std::span<const std::string_view> source_versions;  // "pricing.md@7": the documents that it was made from.
-  uint64_t generation = 0;                            // Hit::generation of the look-up that missed. 0: now.
+  std::string_view model = {};
+  std::string_view policy = {};
+  std::span<const std::string_view> tags = {};
+  std::span<const std::string_view> source_versions =
+      {};                   // "pricing.md@7": the documents that it was made from.
+  uint64_t generation = 0;  // Hit::generation of the look-up that missed. 0: now.
   // Equal for answers that mean the same (an id, a canonical form). Empty: the answer's own bytes. Verified
   // mode compares these.
-  std::string_view answer_key;
-  Trial trial;  // Hit::trial of the look-up that missed or was audited.
+  std::string_view answer_key = {};
+  Trial trial = {};  // Hit::trial of the look-up that missed or was audited.
 };
 
 enum class StoreResult : uint8_t {

@@ -1,0 +1,102 @@
+#ifndef PURSER_CACHE_CACHE_IMPL_H_
+#define PURSER_CACHE_CACHE_IMPL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "cache/cache.h"
+#include "cache/epoch.h"
+#include "cache/eviction.h"
+#include "cache/labels.h"
+#include "cache/pointer_table.h"
+#include "cache/record.h"
+#include "cache/space.h"
+
+namespace purser::cache {
+
+// Readers (lookup.cc) follow the tables under an epoch Guard; writers (store.cc) hold mutex_.
+class Cache::Impl {
+ public:
+  explicit Impl(Options options);
+  ~Impl();
+
+  // lookup.cc
+  Hit Lookup(const Query& query, int64_t now_nanos, std::string* answer) const;
+
+  // store.cc
+  StoreResult Store(const Entry& entry, int64_t now_nanos, uint64_t* id);
+  bool InvalidateId(uint64_t id);
+  void Invalidate(LabelKind kind, std::string_view label);
+  void Clear();
+  void Feedback(const Trial& trial, bool right);
+  void Maintain(int64_t now_nanos);
+  NamespaceStats StatsOf(std::string_view name_space) const;
+  CacheStats Stats() const;
+  std::vector<std::string> Namespaces() const;
+
+  const Options options_;
+  std::atomic<uint64_t> generation_{1};
+
+ private:
+  enum class Leaving { kEvicted, kExpired, kInvalidated, kReplaced, kCleared };
+
+  size_t ClassOf(std::string_view name) const;
+
+  // Readers.
+  Record* FindExact(const Query& query) const;
+  void LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
+                      std::string* answer, Namespace* name_space, Hit* hit) const;
+  void Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos, std::string* answer,
+              Hit* hit) const;
+  Namespace* FindNamespace(std::string_view name) const;
+  Partition* FindPartition(const Query& query, std::string_view embedding_model, size_t dimension) const;
+
+  // Writers.
+  Namespace* MakeNamespace(std::string_view name);
+  Partition* MakePartition(Namespace* name_space, const Query& query, std::string_view embedding_model,
+                           size_t dimension);
+  std::vector<Label*> AcquireLabels(const Entry& entry);
+  bool Outdated(const Entry& entry) const;
+  void Link(Record* record, Record* replaced);
+  void Erase(Record* record, Leaving why);
+  void CountPartition(Partition* partition);
+  void DropIfEmpty(Partition* partition);
+  void DropIfEmpty(Namespace* name_space);
+  void Sweep(int64_t now_nanos, size_t most);
+  void MakeRoom(int64_t now_nanos);
+  size_t BytesHeld() const;
+
+  mutable Epochs epochs_;
+  PointerTable<Record> exact_{&epochs_};
+  PointerTable<Namespace> namespaces_{&epochs_};
+  PointerTable<Partition> partitions_{&epochs_};
+
+  mutable std::mutex mutex_;
+  Labels labels_{&epochs_};
+  Eviction eviction_;
+  absl::flat_hash_map<uint64_t, Record*> by_id_;
+  absl::flat_hash_map<uint64_t, Namespace*> namespace_by_id_;
+  uint64_t next_id_ = 1;
+  uint64_t next_namespace_id_ = 1;
+  size_t record_bytes_ = 0;
+  size_t payload_bytes_ = 0;
+  size_t space_bytes_ = 0;  // Namespaces and partitions with their indexes.
+};
+
+// Scales to unit length and pads with zeros. False for a NaN, an infinity, or nothing but zeros.
+bool Normalise(std::span<const float> embedding, std::vector<float>* unit);
+
+// Of a namespace and the parts of a key.
+Hash128 KeyHash(std::string_view name_space, std::span<const std::string_view> key);
+Hash128 PartitionHash(std::string_view name_space, std::string_view embedding_model, size_t dimension,
+                      std::string_view compatibility);
+
+}  // namespace purser::cache
+
+#endif  // PURSER_CACHE_CACHE_IMPL_H_

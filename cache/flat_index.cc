@@ -1,0 +1,296 @@
+#include "cache/flat_index.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cache/kernels.h"
+
+namespace purser::cache {
+namespace {
+
+struct Survivor {
+  uint32_t differ;
+  uint32_t slot;
+  const std::atomic<Record*>* record;
+};
+
+// Beyond so many survivors only the nearest sketches are compared: they hold the best entry unless thousands
+// are equally near.
+constexpr size_t kMostSurvivors = 4096;
+
+constexpr float kNormSteps = 64.0F;
+
+std::vector<Survivor>& Scratch() {
+  thread_local std::vector<Survivor> survivors;
+  survivors.clear();
+  return survivors;
+}
+
+}  // namespace
+
+void Nearest::Offer(const Record* record, float similarity) {
+  if (similarity < least()) return;
+  for (size_t i = 0; i < size_; ++i) {
+    if (places_[i].record == record) return;
+  }
+  size_t at = full() ? size_ - 1 : size_++;
+  for (; at > 0 && places_[at - 1].similarity < similarity; --at) places_[at] = places_[at - 1];
+  places_[at] = {record, similarity};
+}
+
+FlatIndex::Block::Block(uint32_t capacity, size_t words)
+    : capacity(capacity),
+      words(words),
+      sketches(new uint64_t[capacity * words]()),
+      records(new std::atomic<Record*>[capacity]()) {}
+
+void FlatIndex::Block::Set(uint32_t slot, Record* record, const uint64_t* sketch, float norm) {
+  first()[slot] = sketch[0];
+  second()[slot] = sketch[1];
+  std::copy(sketch + 2, sketch + words, rest(slot));
+  const auto least = static_cast<uint32_t>(norm * kNormSteps);
+  const auto most = static_cast<uint32_t>(norm * kNormSteps) + 1;
+  if (least < least_norm.load()) least_norm.store(least);
+  if (most > most_norm.load()) most_norm.store(most);
+  records[slot].store(record);
+}
+
+FlatIndex::FlatIndex(size_t dimension, Epochs* epochs)
+    : dimension_(dimension),
+      epochs_(epochs),
+      view_(new View(4, std::make_shared<const Sketcher>(dimension, std::vector<float>()))) {
+  bytes_ = view_.load()->bytes();
+}
+
+FlatIndex::~FlatIndex() {
+  View* view = view_.load();
+  for (size_t i = 0; i < view->count.load(); ++i) delete view->blocks[i].load();
+  delete view;
+}
+
+void FlatIndex::Insert(Record* record) {
+  Place(record);
+  ++size_;
+  if (--inserts_until_mean_ == 0) FollowTheMean();
+}
+
+void FlatIndex::Place(Record* record) {
+  const View& view = *view_.load();
+  thread_local std::vector<float> unit;
+  thread_local std::vector<uint64_t> sketch;
+  unit.resize(dimension_);
+  sketch.resize(view.sketcher->words());
+  for (size_t i = 0; i < dimension_; ++i) unit[i] = record->scale * static_cast<float>(record->vector()[i]);
+  const float norm = view.sketcher->Sketch(unit.data(), sketch.data());
+  if (!free_.empty()) {
+    const uint32_t slot = free_.back();
+    free_.pop_back();
+    ReuseSlot(slot, record, sketch.data(), norm);
+    return;
+  }
+  Block* block = BlockWithRoom();
+  const uint32_t at = block->count.load();
+  block->Set(at, record, sketch.data(), norm);
+  block->count.store(at + 1);
+  record->slot = static_cast<uint32_t>(view_.load()->count.load() - 1) * kBlock + at;
+}
+
+void FlatIndex::ReuseSlot(uint32_t slot, Record* record, const uint64_t* sketch, float norm) {
+  const size_t index = slot / kBlock;
+  const Block& old = *view_.load()->blocks[index].load();
+  Block* fresh = CopyOf(old, old.capacity);
+  fresh->Set(slot % kBlock, record, sketch, norm);
+  ReplaceBlock(index, fresh);
+  record->slot = slot;
+}
+
+// The last block, grown or followed by a new one as needed.
+FlatIndex::Block* FlatIndex::BlockWithRoom() {
+  View* view = view_.load();
+  const size_t count = view->count.load();
+  if (count > 0) {
+    Block* last = view->blocks[count - 1].load();
+    if (last->count.load() < last->capacity) return last;
+    if (last->capacity < kBlock) {
+      Block* larger = CopyOf(*last, last->capacity * 2);
+      ReplaceBlock(count - 1, larger);
+      return larger;
+    }
+  }
+  if (count == view->capacity) {
+    View* larger = new View(view->capacity * 2, view->sketcher);
+    for (size_t i = 0; i < count; ++i) larger->blocks[i].store(view->blocks[i].load());
+    larger->count.store(count);
+    view_.store(larger);
+    epochs_->Retire(view, view->bytes());
+    bytes_ += larger->bytes() - view->bytes();
+    view = larger;
+  }
+  Block* block = new Block(count == 0 ? 16 : kBlock, view->sketcher->words());
+  bytes_ += block->bytes();
+  view->blocks[count].store(block);
+  view->count.store(count + 1);
+  return block;
+}
+
+FlatIndex::Block* FlatIndex::CopyOf(const Block& block, uint32_t capacity) const {
+  Block* copy = new Block(capacity, block.words);
+  const uint32_t count = block.count.load();
+  std::copy(block.first(), block.first() + count, copy->first());
+  std::copy(block.second(), block.second() + count, copy->second());
+  std::copy(block.rest(0), block.rest(count), copy->rest(0));
+  for (uint32_t i = 0; i < count; ++i) copy->records[i].store(block.records[i].load());
+  copy->least_norm.store(block.least_norm.load());
+  copy->most_norm.store(block.most_norm.load());
+  copy->count.store(count);
+  return copy;
+}
+
+void FlatIndex::ReplaceBlock(size_t index, Block* fresh) {
+  std::atomic<Block*>& place = view_.load()->blocks[index];
+  Block* old = place.load();
+  place.store(fresh);
+  bytes_ += fresh->bytes() - old->bytes();
+  epochs_->Retire(old, old->bytes());
+}
+
+void FlatIndex::Erase(Record* record) {
+  Block* block = view_.load()->blocks[record->slot / kBlock].load();
+  block->records[record->slot % kBlock].store(nullptr);
+  free_.push_back(record->slot);
+  --size_;
+  // Gives memory back when most slots have become free.
+  if (free_.size() > kBlock && free_.size() > 2 * size_) {
+    const std::span<const float> mean = view_.load()->sketcher->mean();
+    Rebuild({mean.begin(), mean.end()});
+  }
+}
+
+// When the entries have doubled or turned over, the mean is taken again, and everything is sketched anew if
+// it has moved.
+void FlatIndex::FollowTheMean() {
+  std::vector<double> sum(dimension_);
+  ForEach([&](const Record* record) {
+    for (size_t i = 0; i < dimension_; ++i) sum[i] += record->scale * static_cast<float>(record->vector()[i]);
+  });
+  std::vector<float> mean(dimension_);
+  const std::span<const float> old = view_.load()->sketcher->mean();
+  float moved = 0.0F;
+  for (size_t i = 0; i < dimension_; ++i) {
+    mean[i] = static_cast<float>(sum[i] / static_cast<double>(std::max<size_t>(size_, 1)));
+    const float change = mean[i] - (old.empty() ? 0.0F : old[i]);
+    moved += change * change;
+  }
+  if (moved > 0.02F) Rebuild(std::move(mean));
+  inserts_until_mean_ = std::max<size_t>(256, size_);
+}
+
+void FlatIndex::Rebuild(std::vector<float> mean) {
+  std::vector<Record*> all;
+  all.reserve(size_);
+  ForEach([&all](Record* record) { all.push_back(record); });
+  const auto sketcher = std::make_shared<const Sketcher>(dimension_, std::move(mean));
+  View* old = view_.load();
+  View* fresh = new View(std::max<size_t>(4, all.size() / kBlock + 2), sketcher);
+  std::vector<float> unit(dimension_);
+  std::vector<uint64_t> sketch(sketcher->words());
+  bytes_ = fresh->bytes();
+  for (size_t at = 0; at < all.size(); ++at) {
+    Record* record = all[at];
+    for (size_t i = 0; i < dimension_; ++i) unit[i] = record->scale * static_cast<float>(record->vector()[i]);
+    const float norm = sketcher->Sketch(unit.data(), sketch.data());
+    const auto in_block = static_cast<uint32_t>(at % kBlock);
+    if (in_block == 0) {
+      Block* block = new Block(kBlock, sketcher->words());
+      bytes_ += block->bytes();
+      fresh->blocks[at / kBlock].store(block);
+      fresh->count.store(at / kBlock + 1);
+    }
+    Block* block = fresh->blocks[at / kBlock].load();
+    block->Set(in_block, record, sketch.data(), norm);
+    block->count.store(in_block + 1);
+    record->slot = static_cast<uint32_t>(at);
+  }
+  free_.clear();
+  view_.store(fresh);
+  for (size_t i = 0; i < old->count.load(); ++i) {
+    Block* block = old->blocks[i].load();
+    epochs_->Retire(block, block->bytes());
+  }
+  epochs_->Retire(old, old->bytes());
+}
+
+void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) const {
+  const Kernels& kernels = BestKernels();
+  const auto compare = [&](const Record* record) {
+    if (record == nullptr || !record->ServesAt(now_nanos)) return;
+    nearest->Offer(record, record->scale * kernels.dot_int16(unit, record->vector(), dimension_));
+  };
+  const View& view = *view_.load();
+  const size_t blocks = view.count.load();
+  if (blocks == 0) return;
+  if (blocks == 1 && view.blocks[0].load()->count.load() <= kAllVectors) {
+    const Block& only = *view.blocks[0].load();
+    const uint32_t count = only.count.load();
+    for (uint32_t i = 0; i < count; ++i) compare(only.records[i].load());
+    return;
+  }
+
+  const Sketcher& sketcher = *view.sketcher;
+  const size_t words = sketcher.words();
+  thread_local std::vector<uint64_t> sketch;
+  if (sketch.size() < words) sketch.resize(words);
+  const float norm = sketcher.Sketch(unit, sketch.data());
+
+  std::vector<Survivor>& survivors = Scratch();
+  uint16_t near[kBlock + 8];
+  uint32_t range_least = ~0U;
+  uint32_t range_most = 0;
+  uint32_t least_of_all = 1024;
+  uint32_t most_of_all = 0;
+  Sketcher::Cuts cuts{};
+  for (size_t b = 0; b < blocks; ++b) {
+    const Block& block = *view.blocks[b].load();
+    const uint32_t count = block.count.load();
+    const uint32_t least = block.least_norm.load();
+    const uint32_t most = block.most_norm.load();
+    if (least != range_least || most != range_most) {
+      range_least = least;
+      range_most = most;
+      least_of_all = std::min(least_of_all, least);
+      most_of_all = std::max(most_of_all, most);
+      cuts = sketcher.CutsFor(nearest->least(), norm, static_cast<float>(least) / kNormSteps,
+                              static_cast<float>(most) / kNormSteps);
+    }
+    const size_t found =
+        kernels.filter(block.first(), block.second(), count, sketch.data(), cuts.first, cuts.both, near);
+    for (size_t i = 0; i < found; ++i) {
+      const uint64_t both[2] = {block.first()[near[i]], block.second()[near[i]]};
+      const uint32_t differ = kernels.hamming(both, sketch.data(), 2) +
+                              kernels.hamming(block.rest(near[i]), sketch.data() + 2, words - 2);
+      if (differ <= cuts.all) survivors.push_back({differ, near[i], &block.records[near[i]]});
+    }
+  }
+  const auto nearer = [](const Survivor& a, const Survivor& b) { return a.differ < b.differ; };
+  if (survivors.size() > kMostSurvivors) {
+    std::nth_element(survivors.begin(), survivors.begin() + kMostSurvivors, survivors.end(), nearer);
+    survivors.resize(kMostSurvivors);
+  }
+  std::sort(survivors.begin(), survivors.end(), nearer);
+  uint32_t cut = ~0U;
+  float cut_at = nearest->least();
+  for (const Survivor& survivor : survivors) {
+    if (survivor.differ > cut) break;
+    compare(survivor.record->load());
+    // The better the candidates found, the nearer a sketch has to be.
+    if (nearest->full() && nearest->least() > cut_at) {
+      cut_at = nearest->least();
+      cut = sketcher
+                .CutsFor(cut_at, norm, static_cast<float>(least_of_all) / kNormSteps,
+                         static_cast<float>(most_of_all) / kNormSteps)
+                .all;
+    }
+  }
+}
+
+}  // namespace purser::cache

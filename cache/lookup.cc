@@ -1,0 +1,146 @@
+// The readers' side of the cache: no locks, no allocation once a thread has warmed up.
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "cache/cache_impl.h"
+#include "cache/kernels.h"
+
+namespace purser::cache {
+namespace {
+
+// Candidates that are looked at, so that a veto of the best does not hide the next.
+constexpr size_t kCandidates = 4;
+
+void Count(std::atomic<uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+
+std::vector<float>& UnitScratch() {
+  thread_local std::vector<float> unit;
+  return unit;
+}
+
+}  // namespace
+
+bool Normalise(std::span<const float> embedding, std::vector<float>* unit) {
+  double square = 0.0;
+  for (const float x : embedding) square += double{x} * x;
+  if (!std::isfinite(square) || square <= 0.0) return false;
+  const double scale = 1.0 / std::sqrt(square);
+  if (!std::isfinite(scale)) return false;
+  const size_t padded = (embedding.size() + Kernels::kPadding - 1) / Kernels::kPadding * Kernels::kPadding;
+  unit->resize(padded);
+  for (size_t i = 0; i < embedding.size(); ++i) (*unit)[i] = static_cast<float>(embedding[i] * scale);
+  std::fill(unit->begin() + static_cast<ptrdiff_t>(embedding.size()), unit->end(), 0.0F);
+  return true;
+}
+
+Hash128 KeyHash(std::string_view name_space, std::span<const std::string_view> key) {
+  return HashParts(HashBytes(name_space), key);
+}
+
+Hash128 PartitionHash(std::string_view name_space, std::string_view embedding_model, size_t dimension,
+                      std::string_view compatibility) {
+  const std::string_view parts[] = {embedding_model, compatibility};
+  Hash128 seed = HashBytes(name_space);
+  seed.low ^= dimension;
+  return HashParts(seed, parts);
+}
+
+size_t Cache::Impl::ClassOf(std::string_view name) const {
+  size_t fallback = options_.classes.size();
+  for (size_t i = 0; i < options_.classes.size(); ++i) {
+    if (options_.classes[i].name == name) return i;
+    if (options_.classes[i].name.empty()) fallback = i;
+  }
+  return fallback;
+}
+
+Record* Cache::Impl::FindExact(const Query& query) const {
+  return exact_.Find(KeyHash(query.name_space, query.key), [&query](const Record& record) {
+    return record.name_space->name == query.name_space && record.HasKey(query.key);
+  });
+}
+
+Namespace* Cache::Impl::FindNamespace(std::string_view name) const {
+  return namespaces_.Find(HashBytes(name), [name](const Namespace& other) { return other.name == name; });
+}
+
+Partition* Cache::Impl::FindPartition(const Query& query, std::string_view embedding_model,
+                                      size_t dimension) const {
+  const Hash128 hash = PartitionHash(query.name_space, embedding_model, dimension, query.compatibility);
+  return partitions_.Find(hash, [&](const Partition& other) {
+    return other.raw_dimension == dimension && other.name_space->name == query.name_space &&
+           other.embedding_model == embedding_model && other.compatibility == query.compatibility;
+  });
+}
+
+Hit Cache::Impl::Lookup(const Query& query, int64_t now_nanos, std::string* answer) const {
+  Hit hit;
+  hit.generation = generation_.load();
+  const size_t class_index = ClassOf(query.request_class);
+  if (query.bypass || class_index == options_.classes.size()) return hit;
+  const ClassOptions& of_class = options_.classes[class_index];
+  if (of_class.mode == Mode::kOff) return hit;
+
+  const Epochs::Guard guard = epochs_.Enter();
+  if (const Record* record = FindExact(query); record != nullptr && record->ServesAt(now_nanos)) {
+    Answer(*record, Hit::kExact, 1.0F, now_nanos, answer, &hit);
+    return hit;
+  }
+  Namespace* name_space = FindNamespace(query.name_space);
+  if (of_class.mode != Mode::kExact) {
+    LookupSemantic(query, of_class, now_nanos, answer, name_space, &hit);
+  }
+  if (hit.kind == Hit::kNone && name_space != nullptr) Count(name_space->counts.misses);
+  return hit;
+}
+
+void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
+                                 std::string* answer, Namespace* name_space, Hit* hit) const {
+  std::vector<float>& unit = UnitScratch();
+  std::string_view embedding_model = query.embedding_model;
+  size_t dimension = query.embedding.size();
+  if (!query.embedding.empty()) {
+    if (name_space == nullptr || !Normalise(query.embedding, &unit)) return;
+  } else if (options_.embedder == nullptr) {
+    hit->wants_embedding = true;
+    return;
+  } else {
+    if (name_space == nullptr || query.text.empty()) return;
+    thread_local std::vector<float> raw;
+    dimension = static_cast<size_t>(options_.embedder->dimension());
+    raw.resize(dimension);
+    if (!options_.embedder->Embed(query.text, raw) || !Normalise(raw, &unit)) return;
+    embedding_model = options_.embedder->id();
+  }
+  const Partition* partition = FindPartition(query, embedding_model, dimension);
+  if (partition == nullptr) return;
+
+  const float threshold = std::max(of_class.threshold, query.least_similarity);
+  std::array<Candidate, kCandidates> places;
+  Nearest nearest(places, threshold);
+  partition->flat.Search(unit.data(), now_nanos, &nearest);
+  for (size_t i = 0; i < nearest.size(); ++i) {
+    Answer(*places[i].record, Hit::kSemantic, places[i].similarity, now_nanos, answer, hit);
+    return;
+  }
+}
+
+void Cache::Impl::Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos,
+                         std::string* answer, Hit* hit) const {
+  hit->kind = kind;
+  hit->similarity = similarity;
+  hit->entry_id = record.id;
+  hit->age_nanos = now_nanos - record.stored_nanos;
+  hit->saved_nano_usd = record.saved_nano_usd;
+  if (answer != nullptr) answer->assign(record.answer());
+  Record& marked = const_cast<Record&>(record);  // Its atomic counters only.
+  marked.hits.fetch_add(1, std::memory_order_relaxed);
+  eviction_.Used(marked);
+  Namespace::Counts& counts = record.name_space->counts;
+  Count(kind == Hit::kExact ? counts.exact_hits : counts.semantic_hits);
+  counts.saved_nano_usd.fetch_add(record.saved_nano_usd, std::memory_order_relaxed);
+}
+
+}  // namespace purser::cache

@@ -1,0 +1,330 @@
+// The writers' side of the cache: everything here holds the mutex, and nothing here makes a reader wait.
+
+#include <algorithm>
+#include <cmath>
+
+#include "cache/cache_impl.h"
+#include "cache/kernels.h"
+
+namespace purser::cache {
+namespace {
+
+// Besides its record: places in the two heaps (eviction.cc counts those), in the map of ids.
+constexpr size_t kBookkeepingBytes = 2 * (sizeof(uint64_t) + sizeof(Record*) + 1);
+
+// Namespaces without entries are remembered, with their counts, as long as there are fewer than these.
+constexpr size_t kRememberedNamespaces = 1024;
+
+// Entries looked at per Store for what has expired or was invalidated.
+constexpr size_t kSweepPerStore = 8;
+
+bool Finite(std::span<const float> embedding) {
+  std::vector<float> unit;
+  return embedding.empty() || Normalise(embedding, &unit);
+}
+
+}  // namespace
+
+Cache::Impl::Impl(Options options) : options_(std::move(options)) {}
+
+Cache::Impl::~Impl() { Clear(); }
+
+StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* id) {
+  const Query& query = entry.query;
+  const size_t class_index = ClassOf(query.request_class);
+  if (query.bypass || class_index == options_.classes.size()) return StoreResult::kOff;
+  const ClassOptions& of_class = options_.classes[class_index];
+  const int64_t ttl =
+      entry.ttl_nanos > 0 ? std::min(entry.ttl_nanos, of_class.ttl_nanos) : of_class.ttl_nanos;
+  if (of_class.mode == Mode::kOff || ttl <= 0) return StoreResult::kOff;
+  if (!entry.complete || entry.answer.empty()) return StoreResult::kIncomplete;
+  if (!Finite(query.embedding)) return StoreResult::kBadEmbedding;
+
+  std::vector<float> unit;
+  std::string_view embedding_model = query.embedding_model;
+  size_t dimension = query.embedding.size();
+  if (of_class.mode != Mode::kExact) {
+    if (!query.embedding.empty()) {
+      Normalise(query.embedding, &unit);
+    } else if (options_.embedder != nullptr && !query.text.empty()) {
+      std::vector<float> raw(static_cast<size_t>(options_.embedder->dimension()));
+      if (options_.embedder->Embed(query.text, raw)) Normalise(raw, &unit);
+      embedding_model = options_.embedder->id();
+      dimension = raw.size();
+    }
+  }
+
+  const std::lock_guard lock(mutex_);
+  if (Outdated(entry)) return StoreResult::kOutdated;
+  const std::vector<Label*> labels = AcquireLabels(entry);
+  Record* record = Record::Make(
+      {.key = query.key, .text = query.text, .answer = entry.answer, .labels = labels, .unit = unit});
+  if (record->payload_bytes() > options_.max_entry_bytes || record->bytes() > options_.memory_bytes) {
+    for (Label* label : labels) labels_.Release(label);
+    Record::Free(record);
+    return StoreResult::kTooLarge;
+  }
+  record->hash = KeyHash(query.name_space, query.key);
+  record->id = next_id_++;
+  record->generation = entry.generation != 0 ? entry.generation : generation_.load();
+  record->stored_nanos = now_nanos;
+  record->expires_nanos = now_nanos > INT64_MAX - ttl ? INT64_MAX : now_nanos + ttl;
+  record->saved_nano_usd = entry.saved_nano_usd;
+  record->answer_hash = HashBytes(entry.answer_key.empty() ? entry.answer : entry.answer_key).low;
+  record->request_class = static_cast<uint32_t>(class_index);
+  Record* replaced = FindExact(query);
+  record->name_space = replaced != nullptr ? replaced->name_space : MakeNamespace(query.name_space);
+  if (!unit.empty()) {
+    record->partition = MakePartition(record->name_space, query, embedding_model, dimension);
+  }
+  const uint64_t stored_id = record->id;
+  Link(record, replaced);
+  Sweep(now_nanos, kSweepPerStore);
+  MakeRoom(now_nanos);
+  epochs_.Reclaim();
+  if (!by_id_.contains(stored_id)) return StoreResult::kTooLarge;
+  if (id != nullptr) *id = stored_id;
+  return replaced != nullptr ? StoreResult::kReplaced : StoreResult::kStored;
+}
+
+bool Cache::Impl::Outdated(const Entry& entry) const {
+  if (entry.generation == 0) return false;
+  if (labels_.Forgotten(entry.generation)) return true;
+  const auto outdated = [&](LabelKind kind, std::string_view text) {
+    return !text.empty() && labels_.Outdated(static_cast<uint8_t>(kind), text, entry.generation);
+  };
+  if (labels_.Outdated(static_cast<uint8_t>(LabelKind::kNamespace), entry.query.name_space,
+                       entry.generation) ||
+      outdated(LabelKind::kModel, entry.model) || outdated(LabelKind::kPolicy, entry.policy)) {
+    return true;
+  }
+  return std::any_of(entry.tags.begin(), entry.tags.end(),
+                     [&](std::string_view tag) { return outdated(LabelKind::kTag, tag); }) ||
+         std::any_of(entry.source_versions.begin(), entry.source_versions.end(),
+                     [&](std::string_view source) { return outdated(LabelKind::kSourceVersion, source); });
+}
+
+std::vector<Label*> Cache::Impl::AcquireLabels(const Entry& entry) {
+  std::vector<Label*> labels;
+  const auto add = [&](LabelKind kind, std::string_view text) {
+    labels.push_back(labels_.Acquire(static_cast<uint8_t>(kind), text));
+  };
+  add(LabelKind::kNamespace, entry.query.name_space);
+  if (!entry.model.empty()) add(LabelKind::kModel, entry.model);
+  if (!entry.policy.empty()) add(LabelKind::kPolicy, entry.policy);
+  for (const std::string_view tag : entry.tags) add(LabelKind::kTag, tag);
+  for (const std::string_view source : entry.source_versions) add(LabelKind::kSourceVersion, source);
+  return labels;
+}
+
+Namespace* Cache::Impl::MakeNamespace(std::string_view name) {
+  if (Namespace* known = FindNamespace(name)) return known;
+  auto* fresh = new Namespace;
+  fresh->hash = HashBytes(name);
+  fresh->name = std::string(name);
+  fresh->id = next_namespace_id_++;
+  namespaces_.Put(fresh, nullptr);
+  namespace_by_id_[fresh->id] = fresh;
+  space_bytes_ += fresh->bytes();
+  return fresh;
+}
+
+Partition* Cache::Impl::MakePartition(Namespace* name_space, const Query& query,
+                                      std::string_view embedding_model, size_t dimension) {
+  if (Partition* known = FindPartition(query, embedding_model, dimension)) return known;
+  const size_t padded = (dimension + Kernels::kPadding - 1) / Kernels::kPadding * Kernels::kPadding;
+  auto* fresh = new Partition(padded, &epochs_);
+  fresh->hash = PartitionHash(query.name_space, embedding_model, dimension, query.compatibility);
+  fresh->name_space = name_space;
+  fresh->embedding_model = std::string(embedding_model);
+  fresh->compatibility = std::string(query.compatibility);
+  fresh->raw_dimension = dimension;
+  partitions_.Put(fresh, nullptr);
+  ++name_space->partitions;
+  return fresh;
+}
+
+// Readers find the new entry by its key before it can be found by its vector; the one it replaces goes last.
+void Cache::Impl::Link(Record* record, Record* replaced) {
+  record_bytes_ += record->bytes();
+  payload_bytes_ += record->payload_bytes();
+  ++record->name_space->entries;
+  record->name_space->record_bytes += record->bytes();
+  record->name_space->counts.stores.fetch_add(1, std::memory_order_relaxed);
+  by_id_[record->id] = record;
+  eviction_.Add(record);
+  exact_.Put(record, replaced);
+  if (record->partition != nullptr) {
+    ++record->partition->entries;
+    record->partition->flat.Insert(record);
+    CountPartition(record->partition);
+  }
+  if (replaced != nullptr) Erase(replaced, Leaving::kReplaced);
+}
+
+void Cache::Impl::Erase(Record* record, Leaving why) {
+  Namespace* name_space = record->name_space;
+  Partition* partition = record->partition;
+  if (why != Leaving::kReplaced) exact_.Remove(record);
+  if (partition != nullptr) {
+    partition->flat.Erase(record);
+    --partition->entries;
+    CountPartition(partition);
+  }
+  eviction_.Remove(record);
+  by_id_.erase(record->id);
+  record_bytes_ -= record->bytes();
+  payload_bytes_ -= record->payload_bytes();
+  --name_space->entries;
+  name_space->record_bytes -= record->bytes();
+  Namespace::Counts& counts = name_space->counts;
+  if (why == Leaving::kEvicted) counts.evictions.fetch_add(1, std::memory_order_relaxed);
+  if (why == Leaving::kExpired) counts.expirations.fetch_add(1, std::memory_order_relaxed);
+  if (why == Leaving::kInvalidated) counts.invalidations.fetch_add(1, std::memory_order_relaxed);
+  // Readers may look at the record's labels as long as at the record: both wait for the same epoch.
+  epochs_.Retire(record, Record::FreeErased, record->bytes());
+  for (Label* label : record->labels()) labels_.Release(label);
+  if (partition != nullptr) DropIfEmpty(partition);
+  DropIfEmpty(name_space);
+}
+
+void Cache::Impl::CountPartition(Partition* partition) {
+  const size_t bytes = partition->bytes();
+  space_bytes_ += bytes - partition->counted_bytes;
+  partition->counted_bytes = bytes;
+}
+
+void Cache::Impl::DropIfEmpty(Partition* partition) {
+  if (partition->entries > 0) return;
+  partitions_.Remove(partition);
+  space_bytes_ -= partition->counted_bytes;
+  --partition->name_space->partitions;
+  epochs_.Retire(partition, partition->counted_bytes);
+}
+
+void Cache::Impl::DropIfEmpty(Namespace* name_space) {
+  if (name_space->entries > 0 || name_space->partitions > 0) return;
+  if (namespaces_.size() < kRememberedNamespaces) return;
+  namespaces_.Remove(name_space);
+  namespace_by_id_.erase(name_space->id);
+  space_bytes_ -= name_space->bytes();
+  epochs_.Retire(name_space, name_space->bytes());
+}
+
+void Cache::Impl::Sweep(int64_t now_nanos, size_t most) {
+  for (size_t i = 0; i < most; ++i) {
+    Record* expired = eviction_.NextExpired(now_nanos);
+    if (expired == nullptr) break;
+    Erase(expired, Leaving::kExpired);
+  }
+  for (size_t i = 0; i < most; ++i) {
+    Record* record = eviction_.NextToSweep();
+    if (record == nullptr) break;
+    if (!record->ServesAt(now_nanos)) {
+      Erase(record, now_nanos >= record->expires_nanos ? Leaving::kExpired : Leaving::kInvalidated);
+    }
+  }
+}
+
+size_t Cache::Impl::BytesHeld() const {
+  return record_bytes_ + space_bytes_ + exact_.bytes() + namespaces_.bytes() + partitions_.bytes() +
+         labels_.bytes() + eviction_.bytes() + by_id_.size() * kBookkeepingBytes;
+}
+
+void Cache::Impl::MakeRoom(int64_t now_nanos) {
+  while (BytesHeld() > options_.memory_bytes) {
+    Record* victim = eviction_.NextVictim(now_nanos);
+    if (victim == nullptr) return;
+    Erase(victim, now_nanos >= victim->expires_nanos ? Leaving::kExpired : Leaving::kEvicted);
+  }
+}
+
+bool Cache::Impl::InvalidateId(uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) return false;
+  Erase(found->second, Leaving::kInvalidated);
+  epochs_.Reclaim();
+  return true;
+}
+
+void Cache::Impl::Invalidate(LabelKind kind, std::string_view label) {
+  const std::lock_guard lock(mutex_);
+  labels_.Invalidate(static_cast<uint8_t>(kind), label, generation_.fetch_add(1) + 1);
+}
+
+void Cache::Impl::Clear() {
+  const std::lock_guard lock(mutex_);
+  while (eviction_.size() > 0) Erase(eviction_.NextToSweep(), Leaving::kCleared);
+  std::vector<Namespace*> all;
+  namespaces_.ForEach([&all](Namespace* name_space) { all.push_back(name_space); });
+  for (Namespace* name_space : all) {
+    namespaces_.Remove(name_space);
+    space_bytes_ -= name_space->bytes();
+    epochs_.Retire(name_space, name_space->bytes());
+  }
+  namespace_by_id_.clear();
+  epochs_.Reclaim();
+}
+
+void Cache::Impl::Feedback(const Trial&, bool) {}
+
+void Cache::Impl::Maintain(int64_t now_nanos) {
+  const std::lock_guard lock(mutex_);
+  Sweep(now_nanos, eviction_.size());
+  epochs_.Reclaim();
+}
+
+NamespaceStats Cache::Impl::StatsOf(std::string_view name) const {
+  NamespaceStats stats;
+  const std::lock_guard lock(mutex_);
+  const Namespace* name_space = FindNamespace(name);
+  if (name_space == nullptr) return stats;
+  const Namespace::Counts& counts = name_space->counts;
+  stats.exact_hits = counts.exact_hits.load(std::memory_order_relaxed);
+  stats.semantic_hits = counts.semantic_hits.load(std::memory_order_relaxed);
+  stats.misses = counts.misses.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < stats.vetoes.size(); ++i) {
+    stats.vetoes[i] = counts.vetoes[i].load(std::memory_order_relaxed);
+  }
+  stats.stores = counts.stores.load(std::memory_order_relaxed);
+  stats.evictions = counts.evictions.load(std::memory_order_relaxed);
+  stats.expirations = counts.expirations.load(std::memory_order_relaxed);
+  stats.invalidations = counts.invalidations.load(std::memory_order_relaxed);
+  stats.saved_nano_usd = counts.saved_nano_usd.load(std::memory_order_relaxed);
+  stats.audits = counts.audits.load(std::memory_order_relaxed);
+  stats.entries = name_space->entries;
+  stats.bytes = name_space->record_bytes + name_space->bytes();
+  partitions_.ForEach([&](const Partition* partition) {
+    if (partition->name_space == name_space) stats.bytes += partition->bytes();
+  });
+  eviction_.ForEach([&](const Record* record) {
+    if (record->name_space != name_space) return;
+    if (stats.oldest_nanos == 0 || record->stored_nanos < stats.oldest_nanos) {
+      stats.oldest_nanos = record->stored_nanos;
+    }
+  });
+  return stats;
+}
+
+CacheStats Cache::Impl::Stats() const {
+  CacheStats stats;
+  const std::lock_guard lock(mutex_);
+  stats.entries = eviction_.size();
+  stats.namespaces = namespaces_.size();
+  stats.partitions = partitions_.size();
+  stats.bytes = BytesHeld();
+  stats.payload_bytes = payload_bytes_;
+  stats.transient_bytes = epochs_.retired_bytes();
+  return stats;
+}
+
+std::vector<std::string> Cache::Impl::Namespaces() const {
+  std::vector<std::string> names;
+  const std::lock_guard lock(mutex_);
+  namespaces_.ForEach([&names](const Namespace* name_space) { names.push_back(name_space->name); });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace purser::cache
