@@ -80,6 +80,9 @@ struct Verdict {
   // the rule before it, and candidates that no rule prefers come last.
   std::array<RejectReason, kMostCandidates> reasons;
   std::array<uint16_t, kMostCandidates> preference;
+
+  // What the conditions tested (compiled_policy.h); for explanations.
+  std::vector<double> values;
 };
 
 }  // namespace purser::routing

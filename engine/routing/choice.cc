@@ -1,0 +1,154 @@
+#include "engine/routing/choice.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "xxhash.h"
+
+namespace purser::routing {
+namespace {
+
+constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+
+int64_t AddCapped(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? kMost : sum;
+}
+
+int64_t ToNanos(double nanos) { return nanos >= 9.2e18 ? kMost : static_cast<int64_t>(nanos); }
+
+// What `share` of an amount is; amounts below 2^53 nano-dollars (nine million dollars) exactly.
+int64_t ShareOf(double share, int64_t nanos) { return ToNanos(share * static_cast<double>(nanos)); }
+
+void Reject(Verdict* verdict, int candidate, enum Reject why) {
+  verdict->candidates.Remove(candidate);
+  verdict->reasons[candidate].reject = why;
+  verdict->reasons[candidate].rule = -1;
+}
+
+void DropSlow(std::span<const Price> prices, Verdict* verdict) {
+  if (verdict->latency_limit_ms <= 0) return;
+  const CandidateSet before = verdict->candidates;
+  before.ForEach([&](int i) {
+    if (prices[i].p95_ms > verdict->latency_limit_ms) Reject(verdict, i, Reject::kLatency);
+  });
+}
+
+void DropLowerInToolLoop(const ChoiceSettings& settings, const ChoiceContext& context, Verdict* verdict) {
+  if (!settings.escalate_only_in_tool_loop || !context.in_tool_loop || context.current < 0) return;
+  const int least = settings.quality[context.current];
+  CandidateSet lower;
+  verdict->candidates.ForEach([&](int i) {
+    if (settings.quality[i] < least) lower.Add(i);
+  });
+  if (verdict->candidates.Without(lower).empty()) return;
+  lower.ForEach([&](int i) { Reject(verdict, i, Reject::kToolLoop); });
+}
+
+Ranked RankOne(const ChoiceSettings& settings, const ChoiceContext& context, const Price& price,
+               int candidate) {
+  Ranked ranked;
+  ranked.candidate = static_cast<int16_t>(candidate);
+  ranked.batch = settings.batch_if_deferrable && context.deferrable && price.batch_expected_nanos >= 0;
+  ranked.expected_nanos = ranked.batch ? price.batch_expected_nanos : price.expected_nanos;
+  ranked.worst_nanos = ranked.batch ? price.batch_worst_nanos : price.worst_nanos;
+  ranked.ranked_nanos = ranked.expected_nanos;
+  if (!ranked.batch) {
+    ranked.ranked_nanos = AddCapped(
+        ranked.ranked_nanos, ToNanos(static_cast<double>(settings.nanos_per_second) * price.p50_ms / 1000.0));
+  }
+  if (!price.known) ranked.ranked_nanos = kMost;
+  return ranked;
+}
+
+// What leaving the current candidate has to save.
+int64_t SwitchMargin(const ChoiceSettings& settings, const ChoiceContext& context, int64_t current_nanos) {
+  const int64_t stated =
+      std::max(settings.switch_margin_nanos, ShareOf(settings.switch_margin_share, current_nanos));
+  return AddCapped(stated, context.lost_prefix_nanos);
+}
+
+// A number in [0, 1) and a second one, drawn by the request's id.
+struct Draw {
+  double share;
+  uint64_t pick;
+};
+Draw DrawFor(const ChoiceSettings& settings, std::string_view request_id) {
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSeed(request_id.data(), request_id.size(), settings.exploration_salt);
+  return {static_cast<double>(hash.low64 >> 11) * 0x1p-53, hash.high64};
+}
+
+void Explore(const ChoiceSettings& settings, const ChoiceContext& context, Choice* choice) {
+  if (settings.exploration_share <= 0 || choice->count < 2 || context.request_id.empty()) return;
+  const Draw draw = DrawFor(settings, context.request_id);
+  if (draw.share >= settings.exploration_share) return;
+  int drawable = choice->count;
+  if (settings.exploration_most_times_cheapest > 0) {
+    int64_t cheapest = kMost;
+    for (int i = 0; i < choice->count; ++i) cheapest = std::min(cheapest, choice->ranked[i].expected_nanos);
+    const int64_t most = ShareOf(settings.exploration_most_times_cheapest, cheapest);
+    const auto dear =
+        std::stable_partition(choice->ranked.begin(), choice->ranked.begin() + choice->count,
+                              [most](const Ranked& ranked) { return ranked.expected_nanos <= most; });
+    drawable = static_cast<int>(dear - choice->ranked.begin());
+    if (drawable == 0) return;
+  }
+  const auto picked = choice->ranked.begin() + static_cast<int>(draw.pick % static_cast<uint64_t>(drawable));
+  std::rotate(choice->ranked.begin(), picked, picked + 1);
+  choice->explored = true;
+}
+
+}  // namespace
+
+void Choose(const ChoiceSettings& settings, const ChoiceContext& context, std::span<const Price> prices,
+            Verdict* verdict, Choice* choice) {
+  choice->count = 0;
+  choice->explored = false;
+  choice->kept_current = false;
+  DropSlow(prices, verdict);
+  DropLowerInToolLoop(settings, context, verdict);
+  if (verdict->candidates.empty()) {
+    if (verdict->refusal == Refusal::kNone) verdict->refusal = Refusal::kNoCandidate;
+    return;
+  }
+  verdict->candidates.ForEach(
+      [&](int i) { choice->ranked[choice->count++] = RankOne(settings, context, prices[i], i); });
+  const std::span<Ranked> ranked(choice->ranked.data(), choice->count);
+
+  int cheapest_before_margin = 0;
+  const bool keeps =
+      context.current >= 0 && verdict->candidates.Has(context.current) && prices[context.current].known;
+  if (keeps) {
+    int64_t current_nanos = 0;
+    for (size_t i = 0; i < ranked.size(); ++i) {
+      if (ranked[i].candidate == context.current) current_nanos = ranked[i].ranked_nanos;
+      if (ranked[i].ranked_nanos < ranked[cheapest_before_margin].ranked_nanos)
+        cheapest_before_margin = static_cast<int>(i);
+    }
+    const int64_t margin = SwitchMargin(settings, context, current_nanos);
+    cheapest_before_margin = ranked[cheapest_before_margin].candidate;
+    for (Ranked& other : ranked) {
+      if (other.candidate != context.current) other.ranked_nanos = AddCapped(other.ranked_nanos, margin);
+    }
+  }
+
+  int64_t lowest = kMost;
+  for (const Ranked& one : ranked) lowest = std::min(lowest, one.ranked_nanos);
+  const int64_t equal_until =
+      AddCapped(lowest, ShareOf(settings.equal_cost_share, std::max<int64_t>(lowest, 0)));
+  std::sort(ranked.begin(), ranked.end(), [&](const Ranked& a, const Ranked& b) {
+    const int64_t a_nanos = a.ranked_nanos <= equal_until ? lowest : a.ranked_nanos;
+    const int64_t b_nanos = b.ranked_nanos <= equal_until ? lowest : b.ranked_nanos;
+    if (a_nanos != b_nanos) return a_nanos < b_nanos;
+    const uint16_t a_preference = verdict->preference[a.candidate];
+    const uint16_t b_preference = verdict->preference[b.candidate];
+    if (a_preference != b_preference) return a_preference < b_preference;
+    return a.candidate < b.candidate;
+  });
+  choice->kept_current =
+      keeps && ranked[0].candidate == context.current && cheapest_before_margin != context.current;
+  Explore(settings, context, choice);
+}
+
+}  // namespace purser::routing

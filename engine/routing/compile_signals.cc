@@ -1,0 +1,174 @@
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "engine/routing/compiler.h"
+
+namespace purser::routing {
+namespace {
+
+struct NamedField {
+  std::string_view name;
+  TextField field;
+};
+constexpr NamedField kFields[] = {
+    {"tenant", &Request::tenant},
+    {"customer", &Request::customer},
+    {"customer_tier", &Request::customer_tier},
+    {"team", &Request::team},
+    {"feature", &Request::feature},
+    {"use_case", &Request::use_case},
+    {"session", &Request::session},
+    {"task", &Request::task},
+    {"release", &Request::release},
+    {"model", &Request::model},
+    {"region", &Request::region},
+    {"data_policy", &Request::data_policy},
+    {"service_tier", &Request::service_tier},
+};
+
+void CompilePatterns(const policy::Patterns& patterns, int signal, const std::string& path,
+                     CompiledPolicy* out, Diagnostics* diagnostics) {
+  if (patterns.regex().empty() && patterns.keyword().empty()) {
+    diagnostics->Error(path, "looks for nothing; expected regex: \"...\" or keyword: \"...\"");
+  }
+  PatternMatcher& matcher = out->matchers[patterns.in()];
+  std::vector<int>& owner = out->pattern_signal[patterns.in()];
+  for (int i = 0; i < patterns.regex_size(); ++i) {
+    const std::string at = absl::StrCat(path, ".regex[", i, "]");
+    const absl::StatusOr<int> added = matcher.AddRegex(patterns.regex(i), patterns.case_sensitive());
+    if (!added.ok()) {
+      diagnostics->Error(at,
+                         absl::StrCat("\"", patterns.regex(i), "\" is no regex: ", added.status().message()));
+      continue;
+    }
+    owner.push_back(signal);
+    std::string_view nowhere;
+    if (matcher.Find(*added, "", &nowhere)) {
+      diagnostics->Warning(
+          at, absl::StrCat("\"", patterns.regex(i), "\" matches every text, the empty one included"));
+    }
+  }
+  for (int i = 0; i < patterns.keyword_size(); ++i) {
+    const absl::StatusOr<int> added = matcher.AddKeyword(patterns.keyword(i));
+    if (!added.ok()) {
+      diagnostics->Error(absl::StrCat(path, ".keyword[", i, "]"), std::string(added.status().message()));
+      continue;
+    }
+    owner.push_back(signal);
+  }
+}
+
+void CompileExamples(const policy::Examples& examples, const std::string& path, CompiledSignal* out,
+                     Diagnostics* diagnostics) {
+  out->embedding_model = examples.embedding_model();
+  if (examples.example().empty()) {
+    diagnostics->Error(path, "has no examples; expected example { phrase: \"...\" embedding: ... }");
+    return;
+  }
+  out->dimensions = examples.example(0).embedding_size();
+  for (int i = 0; i < examples.example_size(); ++i) {
+    const auto& embedding = examples.example(i).embedding();
+    const std::string at = absl::StrCat(path, ".example[", i, "]");
+    if (embedding.size() != out->dimensions || embedding.empty()) {
+      diagnostics->Error(at, absl::StrCat("has an embedding of ", embedding.size(), " numbers; expected ",
+                                          out->dimensions == 0 ? 1 : out->dimensions, " as the first has"));
+      continue;
+    }
+    double square = 0;
+    for (const float x : embedding) square += double{x} * x;
+    if (!(square > 0) || !std::isfinite(square)) {
+      diagnostics->Error(at, "has an embedding without a direction; expected finite numbers, not all 0");
+      continue;
+    }
+    const double length = std::sqrt(square);
+    for (const float x : embedding) out->examples.push_back(static_cast<float>(x / length));
+  }
+}
+
+void CompileField(const std::string& name, const std::string& path, CompiledSignal* out,
+                  Diagnostics* diagnostics) {
+  std::vector<std::string> names;
+  for (const NamedField& known : kFields) {
+    if (known.name == name) out->field = known.field;
+    names.emplace_back(known.name);
+  }
+  if (out->field == nullptr) {
+    diagnostics->Error(path, absl::StrCat("a request has no text field \"", name, "\"", Defined(names)));
+  }
+}
+
+void CompileSignal(const policy::Signal& signal, int index, const CompileOptions& options,
+                   CompiledPolicy* compiled, Diagnostics* diagnostics) {
+  CompiledSignal& out = compiled->signals[index];
+  const std::string path = absl::StrCat("signals[", index, "]");
+  switch (signal.kind_case()) {
+    case policy::Signal::kPatterns:
+      out.kind = SignalKind::kPatterns;
+      CompilePatterns(signal.patterns(), index, path + ".patterns", compiled, diagnostics);
+      break;
+    case policy::Signal::kMeasure:
+      out.kind = SignalKind::kMeasure;
+      out.measure = signal.measure();
+      if (signal.measure() == policy::MEASURE_UNSPECIFIED) {
+        diagnostics->Error(path + ".measure", "measures nothing; expected INPUT_TOKENS, for instance");
+      }
+      break;
+    case policy::Signal::kField:
+      out.kind = SignalKind::kField;
+      CompileField(signal.field(), path + ".field", &out, diagnostics);
+      break;
+    case policy::Signal::kMetadata:
+      out.kind = SignalKind::kMetadata;
+      out.metadata_key = signal.metadata();
+      if (signal.metadata().empty()) diagnostics->Error(path + ".metadata", "names no key");
+      break;
+    case policy::Signal::kScorerFile: {
+      out.kind = SignalKind::kScorer;
+      const bool absolute = signal.scorer_file().starts_with('/') || options.directory.empty();
+      auto scorer = Scorer::Load(absolute ? signal.scorer_file()
+                                          : absl::StrCat(options.directory, "/", signal.scorer_file()));
+      if (scorer.ok()) {
+        out.scorer = *std::move(scorer);
+      } else {
+        diagnostics->Error(path + ".scorer_file", std::string(scorer.status().message()));
+      }
+      break;
+    }
+    case policy::Signal::kExamples:
+      out.kind = SignalKind::kExamples;
+      CompileExamples(signal.examples(), path + ".examples", &out, diagnostics);
+      break;
+    case policy::Signal::KIND_NOT_SET:
+      diagnostics->Error(
+          path, "reads nothing; expected one of: patterns, measure, field, metadata, scorer_file, examples");
+      break;
+  }
+}
+
+}  // namespace
+
+int TextNumber(std::string_view text, CompiledSignal* signal) {
+  if (text.empty()) return 0;
+  const int next = static_cast<int>(signal->texts.size()) + 2;
+  return signal->texts.emplace(std::string(text), next).first->second;
+}
+
+void CompileSignals(const CompileOptions& options, CompiledPolicy* out, Diagnostics* diagnostics) {
+  const policy::Policy& policy = out->policy;
+  out->signals.resize(policy.signals_size());
+  for (int i = 0; i < policy.signals_size(); ++i) {
+    const std::string& name = policy.signals(i).name();
+    if (name.empty()) diagnostics->Error(absl::StrCat("signals[", i, "]"), "the signal has no name");
+    if (!out->signal_index.emplace(name, i).second) {
+      diagnostics->Error(absl::StrCat("signals[", i, "]"),
+                         absl::StrCat("a second signal named \"", name, "\""));
+    }
+    CompileSignal(policy.signals(i), i, options, out, diagnostics);
+  }
+  for (PatternMatcher& matcher : out->matchers) {
+    const absl::Status status = matcher.Compile();
+    if (!status.ok()) diagnostics->Error("signals", std::string(status.message()));
+  }
+}
+
+}  // namespace purser::routing

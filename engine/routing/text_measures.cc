@@ -1,0 +1,304 @@
+#include "engine/routing/text_measures.h"
+
+#include <array>
+
+namespace purser::routing {
+namespace {
+
+enum Kind : uint8_t { kOther, kLetter, kCapital, kDigit, kSpace, kNewline, kEnd, kMark, kLead };
+
+constexpr std::array<Kind, 256> MakeKinds() {
+  std::array<Kind, 256> kinds = {};
+  for (int c = 'a'; c <= 'z'; ++c) kinds[c] = kLetter;
+  for (int c = 'A'; c <= 'Z'; ++c) kinds[c] = kCapital;
+  for (int c = '0'; c <= '9'; ++c) kinds[c] = kDigit;
+  for (const char c : {' ', '\t', '\r'}) kinds[static_cast<uint8_t>(c)] = kSpace;
+  kinds['\n'] = kNewline;
+  for (const char c : {'.', '!', '?'}) kinds[static_cast<uint8_t>(c)] = kEnd;
+  for (const char c :
+       {'=', '^', '\\', '{', '}', '(', ';', '-', '_', '`', '<', '*', '+', '|', '&', ':', '/'}) {
+    kinds[static_cast<uint8_t>(c)] = kMark;
+  }
+  for (int c = 0x80; c < 0x100; ++c) kinds[c] = kLead;
+  return kinds;
+}
+constexpr std::array<Kind, 256> kKinds = MakeKinds();
+
+Kind KindOf(char c) { return kKinds[static_cast<uint8_t>(c)]; }
+bool IsLetter(char c) { return KindOf(c) == kLetter || KindOf(c) == kCapital; }
+bool IsWordByte(char c) { return IsLetter(c) || KindOf(c) == kDigit || KindOf(c) == kLead; }
+
+// Lower-cased, so that "Must" binds like "must".
+constexpr uint64_t kOffset = 14695981039346656037ull;  // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
+constexpr uint64_t HashByte(uint64_t hash, char c) {
+  const uint8_t byte = static_cast<uint8_t>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return (hash ^ byte) * 1099511628211ull;
+}
+constexpr uint64_t HashWord(std::string_view word) {
+  uint64_t hash = kOffset;
+  for (const char c : word) hash = HashByte(hash, c);
+  return hash;
+}
+
+constexpr std::string_view kConstraintWords[] = {
+    "must",     "exactly",   "only",       "without",     "except",   "unless",   "least",  "most",
+    "avoid",    "ensure",    "require",    "requires",    "required", "should",   "cannot", "never",
+    "always",   "precisely", "within",     "neither",     "nor",      "both",     "each",   "every",
+    "strictly", "limit",     "constraint", "constraints", "satisfy",  "satisfies"};
+
+// A bit a word in 512: a miss is settled by one load.
+struct ConstraintFilter {
+  constexpr ConstraintFilter() {
+    for (const std::string_view word : kConstraintWords) {
+      const uint64_t hash = HashWord(word);
+      bits[(hash >> 6) & 7] |= uint64_t{1} << (hash & 63);
+    }
+  }
+  constexpr bool MayHold(uint64_t hash) const { return (bits[(hash >> 6) & 7] >> (hash & 63)) & 1; }
+  std::array<uint64_t, 8> bits = {};
+};
+constexpr ConstraintFilter kFilter;
+
+bool IsConstraint(uint64_t hash) {
+  if (!kFilter.MayHold(hash)) return false;
+  for (const std::string_view word : kConstraintWords) {
+    if (HashWord(word) == hash) return true;
+  }
+  return false;
+}
+
+struct CodePoint {
+  uint32_t value = 0;
+  int bytes = 1;
+};
+
+CodePoint Decode(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) -> uint32_t {
+    return at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : 0;
+  };
+  const auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const uint32_t lead = byte(0);
+  if (lead >= 0xC2 && lead < 0xE0 && follows(1)) return {(lead & 0x1F) << 6 | (byte(1) & 0x3F), 2};
+  if (lead >= 0xE0 && lead < 0xF0 && follows(1) && follows(2)) {
+    return {(lead & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
+  }
+  if (lead >= 0xF0 && lead < 0xF5 && follows(1) && follows(2) && follows(3)) {
+    return {(lead & 0x07) << 18 | (byte(1) & 0x3F) << 12 | (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F), 4};
+  }
+  return {0, 1};
+}
+
+// General punctuation to supplemental mathematical operators, where signs live: arrows, operators, boxes.
+bool IsSign(uint32_t point) { return (point >= 0x2000 && point < 0x2C00) || point == 0xD7 || point == 0xF7; }
+bool IsMathSign(uint32_t point) {
+  return point == 0xB1 || point == 0xB2 || point == 0xB3 || point == 0xD7 || point == 0xF7 ||
+         (point >= 0x2190 && point <= 0x22FF) || (point >= 0x2070 && point <= 0x209C) || point == 0x3C0;
+}
+
+// The counting of one text; `at_` walks over it once.
+class Pass {
+ public:
+  Pass(std::string_view text, TextMeasures* out) : text_(text), out_(*out) {}
+
+  void Run() {
+    out_.bytes += static_cast<int32_t>(text_.size());
+    bool line_open = false;
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      const Kind kind = KindOf(c);
+      if (kind == kNewline) {
+        line_open = false;
+        ++at_;
+        continue;
+      }
+      if (kind == kSpace) {
+        ++at_;
+        continue;
+      }
+      if (!line_open) {
+        line_open = true;
+        ++out_.lines;
+        if (OpensItem()) ++out_.list_items;
+      }
+      switch (kind) {
+        case kLetter:
+        case kCapital:
+        case kLead:
+          Word();
+          break;
+        case kDigit:
+          Number();
+          break;
+        case kEnd:
+          End(c);
+          break;
+        case kMark:
+          Mark(c);
+          break;
+        default:
+          ++at_;
+      }
+    }
+  }
+
+ private:
+  char Next(size_t ahead = 1) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : ' '; }
+  char Before() const { return at_ > 0 ? text_[at_ - 1] : ' '; }
+
+  bool OpensItem() const {
+    const char c = text_[at_];
+    const char next = Next();
+    if (c == '-' || c == '*') return next == ' ';
+    if (static_cast<uint8_t>(c) == 0xE2)
+      return static_cast<uint8_t>(next) == 0x80 && static_cast<uint8_t>(Next(2)) == 0xA2;
+    if (IsLetter(c)) return (next == ')' || next == '.') && Next(2) == ' ';
+    if (KindOf(c) != kDigit) return false;
+    size_t ahead = 1;
+    while (ahead < 3 && KindOf(Next(ahead)) == kDigit) ++ahead;
+    return (Next(ahead) == '.' || Next(ahead) == ')') && Next(ahead + 1) == ' ';
+  }
+
+  void Word() {
+    uint64_t hash = kOffset;
+    const size_t begin = at_;
+    int32_t letters = 0;
+    bool inner_capital = false;
+    bool lower_before = false;
+    while (at_ < text_.size()) {
+      const char c = text_[at_];
+      const Kind kind = KindOf(c);
+      if (kind == kLead) {
+        const CodePoint point = Decode(text_, at_);
+        if (IsMathSign(point.value)) ++out_.math_marks;
+        if (IsSign(point.value)) {
+          // A sign ends the word; if it opens it, it is stepped over.
+          if (at_ == begin) at_ += point.bytes;
+          break;
+        }
+        ++letters;
+        if (point.value >= 0x370) ++out_.non_latin_letters;
+        for (int i = 0; i < point.bytes; ++i) hash = HashByte(hash, text_[at_ + i]);
+        at_ += point.bytes;
+        lower_before = false;
+        continue;
+      }
+      if (kind == kLetter || kind == kCapital) {
+        ++letters;
+        if (kind == kCapital) {
+          ++out_.capitals;
+          inner_capital |= lower_before;
+        }
+        lower_before = kind == kLetter;
+      } else if (kind == kDigit) {
+        lower_before = false;
+      } else if (c == '\'' && at_ > begin && IsLetter(Next())) {
+        lower_before = false;
+      } else if (c == '_' && at_ > begin && IsWordByte(Next())) {
+        inner_capital = true;  // names_like_this are program text as much as camelCase.
+      } else {
+        break;
+      }
+      hash = HashByte(hash, c);
+      ++at_;
+    }
+    if (letters == 0) return;
+    out_.letters += letters;
+    ++out_.words;
+    if (at_ - begin >= 8) ++out_.long_words;
+    if (inner_capital) ++out_.code_marks;
+    if (IsConstraint(hash)) ++out_.constraints;
+  }
+
+  void Number() {
+    ++out_.numbers;
+    ++out_.words;
+    while (at_ < text_.size()) {
+      const Kind kind = KindOf(text_[at_]);
+      const bool inner = (text_[at_] == ',' || text_[at_] == '.') && KindOf(Next()) == kDigit;
+      if (kind != kDigit && !inner) break;
+      ++at_;
+    }
+    // "2x": a coefficient; "5th" and "10km" are not.
+    if (at_ < text_.size() && KindOf(text_[at_]) == kLetter && !IsWordByte(Next())) {
+      ++out_.math_marks;
+      ++at_;
+    }
+  }
+
+  void End(char c) {
+    if (c == '?') ++out_.question_marks;
+    const Kind next = KindOf(Next());
+    if ((IsWordByte(Before()) || Before() == ')' || Before() == '"') && (next == kSpace || next == kNewline))
+      ++out_.sentences;
+    ++at_;
+  }
+
+  void Mark(char c) {
+    const char next = Next();
+    size_t bytes = 1;
+    switch (c) {
+      case '=':
+        if (next == '=' || next == '>') {
+          ++out_.code_marks;
+          bytes = 2;
+        } else {
+          ++out_.math_marks;
+        }
+        break;
+      case '^':
+      case '+':
+      case '*':
+        if (c != '*' || next != ' ') ++out_.math_marks;
+        break;
+      case '\\':
+        if (IsLetter(next)) ++out_.math_marks;
+        break;
+      case '_':
+        if (IsWordByte(Before()) && IsWordByte(next)) ++out_.math_marks;
+        break;
+      case '`':
+        if (next == '`') {
+          ++out_.code_marks;
+          while (Next(bytes) == '`') ++bytes;
+        }
+        break;
+      case '{':
+      case '}':
+      case ';':
+        if (next == '\n' || next == ' ' || at_ + 1 == text_.size()) ++out_.code_marks;
+        break;
+      case '(':
+        if (next == ')') {
+          ++out_.code_marks;
+          bytes = 2;
+        }
+        break;
+      case '-':
+      case '<':
+      case '|':
+      case '&':
+      case ':':
+      case '/':
+        if ((c == '-' && next == '>') || (c == '<' && (next == '/' || next == '=')) ||
+            (next == c && c != '-' && c != '<')) {
+          ++out_.code_marks;
+          bytes = 2;
+        }
+        break;
+      default:
+        break;
+    }
+    at_ += bytes;
+    if (at_ > text_.size()) at_ = text_.size();
+  }
+
+  std::string_view text_;
+  TextMeasures& out_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
+void Measure(std::string_view text, TextMeasures* measures) { Pass(text, measures).Run(); }
+
+}  // namespace purser::routing
