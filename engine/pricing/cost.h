@@ -16,7 +16,7 @@ namespace purser::pricing {
 // What a call really cost, from what it really used.
 
 struct CostItem {
-  Meter meter;
+  Meter meter = Meter::kInputTokens;
   int64_t units = 0;  // Billed under this meter: without what more specific meters of the sheet bill.
   UnitPrice price;
   int64_t nanos = 0;  // units x price, rounded half to even.
@@ -43,6 +43,14 @@ struct Cost {
 
   std::span<const CostItem> items() const { return {items_.data(), static_cast<size_t>(count_)}; }
   Cost() {}
+  void Clear() {
+    state = CostState::kUnpriced;
+    total_nanos = input_nanos = output_nanos = 0;
+    unpriced = {};
+    at_fault = Meter::kInputTokens;
+    sheet = nullptr;
+    count_ = 0;
+  }
   bool Append(const CostItem& item) {
     if (count_ == kMostItems) return false;
     items_[count_++] = item;

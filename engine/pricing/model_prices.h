@@ -35,26 +35,36 @@ struct MeterRate {
   // What decides the tier: the whole input (kInputTokens, with what was cached) for most, the meter's own
   // units for others.
   Meter sized_by = Meter::kInputTokens;
+  int64_t minimum = 0;  // Units that are billed at least, if any are.
   // The other meters of the sheet that this one includes: their units are not billed again.
   MeterSet priced_within;
 };
 
-// A daily window of UTC time on some days of the week. Across midnight if end <= begin; equal: the whole day.
+// A daily window on some days of the week. Across midnight if end <= begin; equal: the whole day.
 struct TimeWindow {
-  int32_t begin_second = 0;         // Of the day, UTC, from 0.
-  int32_t end_second = 0;           // Exclusive.
-  uint8_t weekdays = 0x7f;          // Bit 0 Monday ... bit 6 Sunday, of the day on which the window begins.
-  int32_t zone_offset_seconds = 0;  // The day and the seconds are read on a clock this far east of UTC.
+  int32_t begin_second = 0;  // Of the day, from 0.
+  int32_t end_second = 0;    // Exclusive.
+  uint8_t weekdays = 0x7f;   // Bit 0 Monday ... bit 6 Sunday, of the day on which the window begins.
+  // The clock that the day and the seconds are read on: seconds east of UTC, from a moment on. Ascending;
+  // empty: UTC.
+  struct Offset {
+    int64_t from_nanos;
+    int32_t seconds_east;
+  };
+  std::vector<Offset> offsets;
+
+  bool Contains(int64_t time_nanos) const;
 };
 
 // One price list of a model: its rates, and when it applies.
 struct Sheet {
   // Conditions; all must hold.
-  uint8_t service_tiers = 0;         // Bit per ServiceTier; 0: any.
-  std::vector<std::string> regions;  // Empty: any. A region matches "eu" if it is "eu" or starts with "eu-".
-  int64_t from_nanos = INT64_MIN;    // Inclusive.
-  int64_t until_nanos = INT64_MAX;   // Exclusive.
-  std::vector<TimeWindow> windows;   // Empty: always.
+  uint8_t service_tiers = 0;                // Bit per ServiceTier; 0: any.
+  std::vector<std::string> regions;         // Empty: any. "eu" also holds for "eu-west-1".
+  std::vector<std::string> regions_except;  // Not empty: any region that is said, but these.
+  int64_t from_nanos = INT64_MIN;           // Inclusive.
+  int64_t until_nanos = INT64_MAX;          // Exclusive.
+  std::vector<TimeWindow> windows;          // Empty: always.
   bool unconditional = true;
 
   // The more specific meters first: those that a rate's priced_within names stand before it.
@@ -63,8 +73,6 @@ struct Sheet {
   // For each meter the index in `rates` of what bills a unit of it: its own rate, else the rate of the
   // nearest meter that includes it; -1: unpriced.
   int8_t billed_by[kMeterCount];
-  // Which regional or other uplift this sheet already contains; for explanations. Empty: none.
-  std::string note;
 };
 
 // What one model costs at one provider, and what the price books know of it. Immutable.

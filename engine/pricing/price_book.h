@@ -53,7 +53,8 @@ class PriceBook {
   PriceBook(const PriceBook&) = delete;
   PriceBook& operator=(const PriceBook&) = delete;
 
-  // The prices of `model` at `provider`, which may be empty or one of the provider's other names. The name is
+  // The prices of `model` at `provider`, which may be empty, one of the provider's other names or the
+  // URL of its endpoint. The name is
   // looked for exactly, then through aliases and the books' match rules, then with a date "-20260115" written
   // as "-2026-01-15", then at the providers that the provider falls back on.
   //

@@ -32,7 +32,7 @@ struct QuoteInput {
   int64_t most_output_tokens = 0;  // The cap that is sent with the request, else the model's own.
   // At most this many.
   int64_t web_searches = 0;
-  int64_t tool_calls = 0;
+  int64_t tool_calls = 0;  // That the provider bills: its own tools, not the caller's functions.
   int64_t requests = 1;
   int64_t output_images = 0;
 
@@ -41,10 +41,10 @@ struct QuoteInput {
 };
 
 struct QuoteItem {
-  Meter meter;
+  Meter meter = Meter::kInputTokens;
   int64_t units = 0;
   int64_t most_units = 0;
-  UnitPrice price;       // Of the expected units.
+  UnitPrice price;       // Of the expected units; of a marginal rate, of the last of them.
   UnitPrice most_price;  // Of the most units: the dearest that can be reached.
   int64_t nanos = 0;
   int64_t most_nanos = 0;
@@ -67,6 +67,13 @@ class Quote {
   std::span<const QuoteItem> items() const { return {items_.data(), static_cast<size_t>(count_)}; }
 
   Quote() {}
+  void Clear() {
+    priced = false;
+    unpriced = {};
+    sheet = nullptr;
+    expected_nanos = worst_nanos = 0;
+    count_ = 0;
+  }
   void Append(const QuoteItem& item) {
     if (count_ < kMostItems) items_[count_++] = item;
   }

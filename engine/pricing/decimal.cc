@@ -1,0 +1,146 @@
+#include "engine/pricing/decimal.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace purser::pricing {
+namespace {
+
+using Wide = unsigned __int128;
+
+constexpr Wide kMostInt64 = static_cast<Wide>(std::numeric_limits<int64_t>::max());
+constexpr int kMostDigits = 30;
+constexpr int kMostExponent = 60;
+
+Wide Gcd(Wide a, Wide b) {
+  while (b != 0) {
+    const Wide rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+// value x 10^times; nothing if that leaves 127 bits.
+std::optional<Wide> TimesTen(Wide value, int times) {
+  for (; times > 0; --times) {
+    if (value > (~Wide{0} >> 1) / 10) return std::nullopt;
+    value *= 10;
+  }
+  return value;
+}
+
+// numerator / denominator in lowest terms, over femto-dollars where that is a whole number.
+std::optional<UnitPrice> Normalise(Wide numerator, Wide denominator) {
+  const Wide divisor = Gcd(numerator, denominator);
+  if (divisor > 1) {
+    numerator /= divisor;
+    denominator /= divisor;
+  }
+  if (denominator <= kFemtosPerNano && kFemtosPerNano % static_cast<uint64_t>(denominator) == 0) {
+    const Wide femtos = numerator * (kFemtosPerNano / static_cast<uint64_t>(denominator));
+    if (numerator <= kMostInt64 && femtos <= kMostInt64) {
+      return UnitPrice{static_cast<int64_t>(femtos), kFemtosPerNano};
+    }
+  }
+  if (numerator > kMostInt64 || denominator > kMostInt64) return std::nullopt;
+  return UnitPrice{static_cast<int64_t>(numerator), static_cast<int64_t>(denominator)};
+}
+
+}  // namespace
+
+std::optional<Decimal> ParseDecimal(std::string_view text) {
+  Decimal value;
+  bool negative = false;
+  if (!text.empty() && (text[0] == '-' || text[0] == '+')) {
+    negative = text[0] == '-';
+    text.remove_prefix(1);
+  }
+  int digits = 0, significant = 0;
+  bool in_fraction = false;
+  size_t i = 0;
+  for (; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '.' && !in_fraction) {
+      in_fraction = true;
+      continue;
+    }
+    if (c < '0' || c > '9') break;
+    ++digits;
+    if (c != '0' || significant > 0) ++significant;
+    if (significant > kMostDigits) return std::nullopt;
+    value.digits = value.digits * 10 + (c - '0');
+    if (in_fraction) --value.exponent;
+  }
+  if (digits == 0 || value.exponent < -kMostExponent) return std::nullopt;
+  if (i < text.size()) {
+    if (text[i] != 'e' && text[i] != 'E') return std::nullopt;
+    ++i;
+    if (i < text.size() && text[i] == '+') ++i;
+    int exponent = 0;
+    const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), exponent);
+    if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+    if (exponent > kMostExponent || exponent < -kMostExponent) return std::nullopt;
+    value.exponent += exponent;
+  }
+  while (value.digits != 0 && value.digits % 10 == 0) {
+    value.digits /= 10;
+    ++value.exponent;
+  }
+  if (value.digits == 0) value.exponent = 0;
+  if (negative) value.digits = -value.digits;
+  return value;
+}
+
+std::optional<UnitPrice> MakeUnitPrice(Decimal usd, int64_t per) {
+  if (usd.negative() || per <= 0) return std::nullopt;
+  if (usd.zero()) return UnitPrice{};
+  // Nano-dollars a unit = digits x 10^(exponent + 9) / per.
+  const int shift = usd.exponent + 9;
+  const auto numerator = TimesTen(static_cast<Wide>(usd.digits), std::max(shift, 0));
+  const auto denominator = TimesTen(static_cast<Wide>(per), std::max(-shift, 0));
+  if (!numerator || !denominator) return std::nullopt;
+  return Normalise(*numerator, *denominator);
+}
+
+std::optional<Fraction> ParseFraction(std::string_view text) {
+  const size_t slash = text.find('/');
+  const auto top = ParseDecimal(text.substr(0, slash));
+  const auto bottom = slash == std::string_view::npos ? Decimal{1, 0} : ParseDecimal(text.substr(slash + 1));
+  if (!top || !bottom || top->digits <= 0 || bottom->digits <= 0) return std::nullopt;
+  const int shift = top->exponent - bottom->exponent;
+  const auto numerator = TimesTen(static_cast<Wide>(top->digits), std::max(shift, 0));
+  const auto denominator = TimesTen(static_cast<Wide>(bottom->digits), std::max(-shift, 0));
+  if (!numerator || !denominator) return std::nullopt;
+  const Wide divisor = Gcd(*numerator, *denominator);
+  if (*numerator / divisor > kMostInt64 || *denominator / divisor > kMostInt64) return std::nullopt;
+  return Fraction{static_cast<int64_t>(*numerator / divisor), static_cast<int64_t>(*denominator / divisor)};
+}
+
+std::optional<UnitPrice> Multiply(UnitPrice price, Fraction factor) {
+  return Normalise(
+      static_cast<Wide>(static_cast<uint64_t>(price.numerator)) * static_cast<uint64_t>(factor.numerator),
+      static_cast<Wide>(static_cast<uint64_t>(price.denominator)) *
+          static_cast<uint64_t>(factor.denominator));
+}
+
+std::string Plain(Decimal value, int shift) {
+  const bool negative = value.negative();
+  Wide rest = static_cast<Wide>(negative ? -value.digits : value.digits);
+  if (rest == 0) return "0";
+  std::string digits;  // Last digit first.
+  for (; rest != 0; rest /= 10) digits.push_back(static_cast<char>('0' + static_cast<int>(rest % 10)));
+  const int exponent = value.exponent + shift;
+  if (exponent > 0) digits.insert(0, static_cast<size_t>(exponent), '0');
+  size_t decimals = exponent < 0 ? static_cast<size_t>(-exponent) : 0;
+  if (digits.size() <= decimals) digits.append(decimals + 1 - digits.size(), '0');
+  std::reverse(digits.begin(), digits.end());
+  if (decimals > 0) {
+    digits.insert(digits.size() - decimals, ".");
+    while (digits.back() == '0') digits.pop_back();
+    if (digits.back() == '.') digits.pop_back();
+  }
+  return negative ? "-" + digits : digits;
+}
+
+}  // namespace purser::pricing

@@ -1,0 +1,121 @@
+#include "engine/pricing/quote.h"
+
+#include <algorithm>
+
+#include "engine/pricing/rate_size.h"
+
+namespace purser::pricing {
+namespace {
+
+class Quoting {
+ public:
+  Quoting(const Sheet& sheet, const QuoteInput& input, Quote* quote)
+      : sheet_(sheet), input_(input), quote_(quote) {}
+
+  void Run();
+
+ private:
+  const MeterRate* RateOf(Meter meter) const {
+    const int8_t by = sheet_.billed_by[static_cast<int>(meter)];
+    return by < 0 ? nullptr : &sheet_.rates[by];
+  }
+  // The rate that is the meter's own, not that of what includes it.
+  const MeterRate* OwnRateOf(Meter meter) const { return sheet_.priced.Has(meter) ? RateOf(meter) : nullptr; }
+
+  UnitPrice Dearest(const MeterRate& rate, int64_t most_units) const {
+    return DearestUpTo(rate, rate.sized_by == Meter::kInputTokens ? input_.most_input_tokens : most_units);
+  }
+
+  // Up to `most_units` of `meter`; the worst case may be billed under `or_meter` instead.
+  void Add(Meter meter, int64_t units, int64_t most_units, const MeterRate* or_rate = nullptr);
+  void AddInput();
+
+  const Sheet& sheet_;
+  const QuoteInput& input_;
+  Quote* quote_;
+};
+
+void Quoting::Add(Meter meter, int64_t units, int64_t most_units, const MeterRate* or_rate) {
+  if (most_units < units) most_units = units;
+  if (most_units <= 0) return;
+  const MeterRate* rate = RateOf(meter);
+  if (rate == nullptr) {
+    quote_->unpriced.Add(meter);
+    return;
+  }
+  QuoteItem item;
+  item.meter = meter;
+  item.units = units;
+  item.most_units = most_units;
+  if (rate->rule == TierRule::kMarginal) {
+    item.price = rate->base;
+    item.nanos = 0;
+    ForEachMarginalTier(*rate, units, [&](int64_t part, UnitPrice price) {
+      item.price = price;
+      item.nanos = AddSaturating(item.nanos, ChargeUp(part, price));
+    });
+  } else {
+    item.price = PriceAt(*rate, rate->sized_by == Meter::kInputTokens ? input_.input_tokens : units);
+    item.nanos = ChargeUp(std::max(units, units > 0 ? rate->minimum : 0), item.price);
+  }
+  item.most_price = rate->tiers.empty() ? rate->base : Dearest(*rate, most_units);
+  if (or_rate != nullptr) {
+    const UnitPrice other = Dearest(*or_rate, most_units);
+    if (Dearer(other, item.most_price)) item.most_price = other;
+  }
+  item.most_nanos = std::max(item.nanos, ChargeUp(std::max(most_units, rate->minimum), item.most_price));
+  quote_->expected_nanos = AddSaturating(quote_->expected_nanos, item.nanos);
+  quote_->worst_nanos = AddSaturating(quote_->worst_nanos, item.most_nanos);
+  quote_->Append(item);
+}
+
+void Quoting::AddInput() {
+  int64_t rest = input_.input_tokens;
+  const auto take = [&rest](int64_t wanted) {
+    const int64_t taken = std::clamp<int64_t>(wanted, 0, rest);
+    rest -= taken;
+    return taken;
+  };
+  const int64_t cached = take(input_.cached_tokens);
+  const int64_t written = take(input_.cache_write_tokens);
+  const int64_t audio = OwnRateOf(Meter::kInputAudioTokens) != nullptr ? take(input_.audio_input_tokens) : 0;
+  const int64_t image = OwnRateOf(Meter::kInputImageTokens) != nullptr ? take(input_.image_input_tokens) : 0;
+
+  // At worst nothing is in the cache: what was expected there is read, and written again, in full.
+  const Meter write = input_.cache_write_1h ? Meter::kCacheWrite1hTokens : Meter::kCacheWrite5mTokens;
+  const bool caches = cached > 0 || written > 0;
+  const MeterRate* plain_rate = RateOf(Meter::kInputTokens);
+  if (cached > 0) Add(Meter::kCacheReadTokens, cached, cached, RateOf(write));
+  if (written > 0) Add(write, written, written, plain_rate);
+  if (audio > 0) Add(Meter::kInputAudioTokens, audio, audio, plain_rate);
+  if (image > 0) Add(Meter::kInputImageTokens, image, image, plain_rate);
+  const int64_t rest_at_most =
+      std::max(input_.most_input_tokens, input_.input_tokens) - (input_.input_tokens - rest);
+  Add(Meter::kInputTokens, rest, rest_at_most, caches ? OwnRateOf(write) : nullptr);
+}
+
+void Quoting::Run() {
+  if (input_.input_tokens > 0 || input_.most_input_tokens > 0) AddInput();
+  Add(Meter::kOutputTokens, input_.output_tokens, input_.most_output_tokens,
+      RateOf(Meter::kOutputReasoningTokens));
+  if (OwnRateOf(Meter::kRequests) != nullptr) Add(Meter::kRequests, input_.requests, input_.requests);
+  if (input_.images > 0 && OwnRateOf(Meter::kInputImages) != nullptr) {
+    Add(Meter::kInputImages, input_.images, input_.images);
+  }
+  Add(Meter::kOutputImages, input_.output_images, input_.output_images);
+  Add(Meter::kWebSearches, 0, input_.web_searches);
+  Add(Meter::kToolCalls, 0, input_.tool_calls);
+}
+
+}  // namespace
+
+void MakeQuote(const PricedCandidate& candidate, const QuoteInput& input, Quote* quote) {
+  quote->Clear();
+  if (candidate.prices == nullptr) return;
+  quote->sheet = candidate.prices->SheetFor(candidate.service_tier, input.region, input.time_nanos);
+  if (quote->sheet == nullptr || quote->sheet->rates.empty()) return;
+  Quoting(*quote->sheet, input, quote).Run();
+  quote->priced = quote->unpriced.empty();
+}
+
+}  // namespace purser::pricing
