@@ -8,6 +8,8 @@ int main(int argc, char** argv) {
   app.footer("`purser VERB --help` shows a verb's options and an example.");
   app.get_formatter()->column_width(34);
   purser::cli::AddCheckVerb(app);
+  purser::cli::AddCostVerb(app);
+  purser::cli::AddPricesVerb(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

@@ -9,6 +9,8 @@ namespace purser::cli {
 // that does the work and ends by throwing CLI::RuntimeError(exit code) if it failed; Fail() prints why and
 // does so.
 void AddCheckVerb(CLI::App& app);
+void AddCostVerb(CLI::App& app);
+void AddPricesVerb(CLI::App& app);
 
 // Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
 // about it.

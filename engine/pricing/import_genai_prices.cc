@@ -168,6 +168,16 @@ absl::Status AddModel(const JsonTree& from, const std::string& provider, prices:
   }
   const JsonTree* rates = from.Find("prices");
   if (rates == nullptr) return Bad("no prices");
+  if (rates->is_object() && rates->members.empty()) {
+    // The table's way to say that a model is free (":free", "moderation" ...).
+    prices::Sheet* sheet = model->add_sheets();
+    for (const char* meter : {"input_tokens", "output_tokens"}) {
+      prices::Rate* rate = sheet->add_rates();
+      rate->set_meter(meter);
+      rate->set_free(true);
+    }
+    return absl::OkStatus();
+  }
   return rates->is_array() ? AddConditional(*rates, model) : AddGenaiRates(*rates, model->add_sheets());
 }
 
@@ -287,6 +297,8 @@ absl::StatusOr<prices::PriceBook> ImportGenaiPrices(std::string_view json, const
         report->LeaveOut(name, std::string(status.message()));
         continue;
       }
+      const JsonTree* rates = row.Find("prices");
+      if (rates->is_object() && rates->members.empty()) report->Note(name, "free: listed without any price");
       AddImported(std::move(model), name, options, &book, report);
     }
   }

@@ -1,0 +1,215 @@
+// purser cost: what calls cost, from providers' raw responses or normalised usage.
+
+#include "engine/pricing/cost.h"
+
+#include <chrono>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "engine/cli/verbs.h"
+#include "engine/pricing/price_book.h"
+#include "engine/pricing/usage_block.h"
+#include "nlohmann/json.hpp"
+#include "simdjson.h"
+
+namespace purser::cli {
+namespace {
+
+using pricing::Cost;
+using pricing::CostState;
+using pricing::ModelPrices;
+using pricing::PriceBook;
+
+struct CostOptions {
+  std::vector<std::string> prices;
+  bool items = false;
+};
+
+// One line of input; views into the parser's buffers, the two blocks as they stand in the text.
+struct Case {
+  std::string id;
+  std::string provider;
+  std::string model;
+  std::string time;
+  std::string api_flavor;
+  std::string service_tier;
+  std::string region;
+  std::string response;
+  std::string usage;
+};
+
+absl::StatusOr<Case> ReadCase(simdjson::ondemand::parser* parser, const simdjson::padded_string& line) {
+  const auto bad = [](simdjson::error_code error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the case is not a JSON object: ", simdjson::error_message(error)));
+  };
+  simdjson::ondemand::document document;
+  simdjson::ondemand::object object;
+  if (auto error = parser->iterate(line).get(document)) return bad(error);
+  if (auto error = document.get_object().get(object)) return bad(error);
+  Case one;
+  for (auto field : object) {
+    std::string_view key;
+    if (auto error = field.unescaped_key().get(key)) return bad(error);
+    std::string* text = key == "id"             ? &one.id
+                        : key == "provider"     ? &one.provider
+                        : key == "model"        ? &one.model
+                        : key == "time"         ? &one.time
+                        : key == "request_time" ? &one.time
+                        : key == "api_flavor"   ? &one.api_flavor
+                        : key == "service_tier" ? &one.service_tier
+                        : key == "region"       ? &one.region
+                                                : nullptr;
+    std::string* block = key == "response" || key == "raw_response" ? &one.response
+                         : key == "usage"                           ? &one.usage
+                                                                    : nullptr;
+    simdjson::ondemand::value value;
+    if (auto error = field.value().get(value)) return bad(error);
+    std::string_view found;
+    if (text != nullptr) {
+      if (value.is_null()) continue;
+      if (value.get_string().get(found)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("\"", absl::string_view(key.data(), key.size()), "\" is not a string"));
+      }
+      *text = std::string(found);
+    } else if (block != nullptr) {
+      simdjson::ondemand::object inner;
+      if (value.is_null()) continue;
+      if (value.get_object().get(inner) || inner.raw_json().get(found)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("\"", absl::string_view(key.data(), key.size()), "\" is not a JSON object"));
+      }
+      *block = std::string(found);
+    }
+  }
+  return one;
+}
+
+class Coster {
+ public:
+  explicit Coster(const PriceBook& book) : book_(book) {}
+
+  absl::Status Price(const Case& one, std::string* model, Cost* cost);
+
+ private:
+  absl::StatusOr<const ModelPrices*> Resolve(const std::string& provider, const std::string& model);
+
+  const PriceBook& book_;
+  pricing::UsageReader reader_;
+  pricing::UsageBlock block_;
+  std::map<std::pair<std::string, std::string>, absl::StatusOr<const ModelPrices*>> resolved_;
+};
+
+absl::StatusOr<const ModelPrices*> Coster::Resolve(const std::string& provider, const std::string& model) {
+  const auto key = std::make_pair(provider, model);
+  auto it = resolved_.find(key);
+  if (it == resolved_.end()) it = resolved_.emplace(key, book_.Resolve(model, provider)).first;
+  return it->second;
+}
+
+absl::Status Coster::Price(const Case& one, std::string* model, Cost* cost) {
+  int64_t time_nanos = absl::ToUnixNanos(absl::Now());
+  if (!one.time.empty()) {
+    absl::Time time;
+    std::string error;
+    if (!absl::ParseTime(absl::RFC3339_full, one.time, &time, &error)) {
+      return absl::InvalidArgumentError(absl::StrCat("time: ", error));
+    }
+    time_nanos = absl::ToUnixNanos(time);
+  }
+  absl::Status read;
+  if (!one.response.empty()) {
+    read = reader_.Read(&book_, one.provider, one.api_flavor, one.response, &block_);
+    if (model->empty()) *model = block_.model;
+  } else if (!one.usage.empty()) {
+    read = reader_.ReadNormalised(one.usage, &block_.usage);
+  } else {
+    read = absl::InvalidArgumentError("no \"response\" and no \"usage\": the usage is unknown");
+  }
+  if (!read.ok()) return read;
+  if (model->empty()) return absl::InvalidArgumentError("no model is named, in the case or in the response");
+  const auto prices = Resolve(one.provider, *model);
+  if (!prices.ok()) return prices.status();
+  pricing::Realize(**prices, block_.usage, pricing::ParseServiceTier(one.service_tier), one.region,
+                   time_nanos, cost);
+  if (cost->state == CostState::kPriced || cost->state == CostState::kPartlyPriced) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat((*prices)->provider, "/", (*prices)->id, ": ", cost->Explain()));
+}
+
+nlohmann::ordered_json ItemsOf(const Cost& cost) {
+  nlohmann::ordered_json items = nlohmann::ordered_json::array();
+  for (const pricing::CostItem& item : cost.items()) {
+    Cost one;
+    one.Append(item);
+    items.push_back({{"meter", std::string(pricing::NameOf(item.meter))},
+                     {"units", item.units},
+                     {"usd", pricing::ExactDecimals(one).total}});
+  }
+  return items;
+}
+
+void RunCost(const CostOptions& options) {
+  const auto book = PriceBook::Load(options.prices);
+  if (!book.ok()) Fail("cost", book.status().message().data());
+  Coster coster(**book);
+  simdjson::ondemand::parser parser;
+  std::string line;
+  Cost cost;
+  while (std::getline(std::cin, line)) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const simdjson::padded_string padded(line);
+    const auto one = ReadCase(&parser, padded);
+    nlohmann::ordered_json out;
+    if (!one.ok()) {
+      out["error"] = std::string(one.status().message());
+      std::cout << out.dump() << '\n';
+      continue;
+    }
+    std::string model = one->model;
+    cost.Clear();
+    const absl::Status status = coster.Price(*one, &model, &cost);
+    out["id"] = one->id;
+    out["model"] = model;
+    if (status.ok()) {
+      const pricing::ExactCost exact = pricing::ExactDecimals(cost);
+      out["cost_usd"] = exact.total;
+      out["input_usd"] = exact.input;
+      out["output_usd"] = exact.output;
+      if (options.items) out["items"] = ItemsOf(cost);
+      if (cost.state == CostState::kPartlyPriced) out["warning"] = cost.Explain();
+    } else {
+      out["error"] = std::string(status.message());
+    }
+    std::cout << out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  }
+}
+
+}  // namespace
+
+void AddCostVerb(CLI::App& app) {
+  auto options = std::make_shared<CostOptions>();
+  CLI::App* verb =
+      app.add_subcommand("cost", "Price calls from their responses or usage, one JSON object per line");
+  verb->add_option("--prices", options->prices, "Price book; later ones override earlier ones")->required();
+  verb->add_flag("--items", options->items, "Show the line items of each cost");
+  verb->footer(
+      "Reads {\"id\", \"provider\", \"model\", \"time\"?, \"api_flavor\"?, \"service_tier\"?, \"region\"?, "
+      "and\n"
+      "\"response\": the provider's raw body, or \"usage\": {\"input_tokens\": 120, ...}}.\n"
+      "Example: echo "
+      "'{\"id\":\"1\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"usage\":{\"input_tokens\":1000}}' |\n"
+      "         purser cost --prices policies/prices/well_known.textproto");
+  verb->callback([options] { RunCost(*options); });
+}
+
+}  // namespace purser::cli

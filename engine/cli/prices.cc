@@ -1,0 +1,77 @@
+// purser prices import: public price tables to price books.
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cli/verbs.h"
+#include "engine/pricing/import.h"
+
+namespace purser::cli {
+namespace {
+
+constexpr char kVerb[] = "prices";
+
+struct ImportArguments {
+  std::string from;
+  std::string in;
+  std::string out;
+  std::string date;
+  bool allow_suspicious = false;
+};
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) Fail(kVerb, absl::StrCat(path, " cannot be read").c_str());
+  return text.str();
+}
+
+void Import(const ImportArguments& arguments) {
+  const std::string table = ReadAll(arguments.in);
+  pricing::ImportOptions options;
+  options.allow_suspicious = arguments.allow_suspicious;
+  options.source_date = arguments.date;
+  pricing::ImportReport report;
+  const auto book = arguments.from == "litellm" ? pricing::ImportGenaiPrices(table, options, &report)
+                                                : pricing::ImportGenaiPrices(table, options, &report);
+  if (!book.ok()) Fail(kVerb, absl::StrCat(arguments.in, ": ", book.status().message()).c_str());
+  std::ofstream out(arguments.out, std::ios::binary | std::ios::trunc);
+  out << pricing::WriteBook(*book);
+  out.close();
+  if (!out) Fail(kVerb, absl::StrCat(arguments.out, " cannot be written").c_str());
+
+  int left_out = 0;
+  for (const pricing::ImportReport::Row& row : report.rows) {
+    const bool kept = row.fate == pricing::ImportReport::Fate::kKept;
+    left_out += kept ? 0 : 1;
+    std::printf("%s %s: %s\n", kept ? "kept    " : "left out", row.name.c_str(), row.reason.c_str());
+  }
+  std::printf("%s: %d rows read, %d imported, %d left out\n", arguments.in.c_str(), report.read,
+              report.imported, left_out);
+}
+
+}  // namespace
+
+void AddPricesVerb(CLI::App& app) {
+  CLI::App* verb = app.add_subcommand("prices", "Import price tables and compare price books");
+  verb->require_subcommand(1);
+  auto arguments = std::make_shared<ImportArguments>();
+  CLI::App* import = verb->add_subcommand("import", "Turn a public price table into a price book");
+  import->add_option("--from", arguments->from, "Which table it is")
+      ->required()
+      ->check(CLI::IsMember({"litellm", "genai-prices"}));
+  import->add_option("IN", arguments->in, "The table, JSON")->required();
+  import->add_option("--out", arguments->out, "Where to write the book, protobuf text")->required();
+  import->add_option("--date", arguments->date, "Date of the prices, for the book's provenance");
+  import->add_flag("--allow-suspicious", arguments->allow_suspicious, "Keep rows that look like slips");
+  import->footer("Example: purser prices import --from litellm model_prices.json --out litellm.textproto");
+  import->callback([arguments] { Import(*arguments);
+});
+}  // namespace purser::cli
+
+}  // namespace purser::cli
