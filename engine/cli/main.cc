@@ -10,6 +10,8 @@ int main(int argc, char** argv) {
   purser::cli::AddCheckVerb(app);
   purser::cli::AddCostVerb(app);
   purser::cli::AddPricesVerb(app);
+  purser::cli::AddReportVerb(app);
+  purser::cli::AddLedgerVerb(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

@@ -1,0 +1,108 @@
+// purser ledger verify|dump LEDGER: is it whole, and what is in it.
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cli/table.h"
+#include "engine/cli/verbs.h"
+#include "engine/ledger/log_scanner.h"
+#include "engine/ledger/record_json.h"
+#include "engine/ledger/record_reader.h"
+#include "policies/record.pb.h"
+
+namespace purser::cli {
+namespace {
+
+std::string PluralOf(int64_t count, const char* one, const char* many) {
+  return WithCommas(count) + " " + (count == 1 ? one : many);
+}
+
+void Verify(const std::string& directory) {
+  auto scanner = ledger::LogScanner::Open(directory);
+  if (!scanner.ok()) Fail("ledger verify", std::string(scanner.status().message()));
+  std::map<uint32_t, int64_t> frames_by_type;
+  int64_t presumed = 0;
+  ledger::Frame frame;
+  while (true) {
+    const absl::StatusOr<bool> more = (*scanner)->Next(&frame);
+    if (!more.ok()) {
+      std::printf("%s good frames (%s records) come before the damage\n",
+                  WithCommas(static_cast<int64_t>((*scanner)->end().frames)).c_str(),
+                  WithCommas(frames_by_type[ledger::RECORD]).c_str());
+      Fail("ledger verify", std::string(more.status().message()));
+    }
+    if (!*more) break;
+    ++frames_by_type[frame.type];
+    if (frame.type != ledger::RECORD) continue;
+    ledger::RecordView record;
+    if (!Decode(frame.payload, &record)) {
+      Fail("ledger verify",
+           absl::StrCat(directory, ": frame ", frame.sequence,
+                        " is whole, but holds no valid record; it was not written by Purser"));
+    }
+    if (record.flags & ledger::PRESUMED) ++presumed;
+  }
+  const ledger::LogScanner::End& end = (*scanner)->end();
+  std::printf("%s: good; %s in %s\n", directory.c_str(),
+              PluralOf(static_cast<int64_t>(end.frames), "frame", "frames").c_str(),
+              PluralOf(static_cast<int64_t>((*scanner)->segments()), "segment", "segments").c_str());
+  std::printf("  %12s  settled calls%s\n", WithCommas(frames_by_type[ledger::RECORD]).c_str(),
+              presumed > 0 ? (", " + WithCommas(presumed) + " of them presumed spent").c_str() : "");
+  for (const auto& [type, count] : frames_by_type) {
+    if (type == ledger::RECORD) continue;
+    const std::string name = ledger::FrameType_IsValid(static_cast<int>(type))
+                                 ? ledger::FrameType_Name(static_cast<ledger::FrameType>(type))
+                                 : absl::StrCat("type ", type);
+    std::printf("  %12s  %s\n", WithCommas(count).c_str(), name.c_str());
+  }
+  if (end.abandoned_frames > 0) {
+    std::printf("  %s not finished by a writer that died (never acknowledged; skipped)\n",
+                PluralOf(static_cast<int64_t>(end.abandoned_frames), "frame was", "frames were").c_str());
+  }
+  if (end.torn_bytes > 0) {
+    std::printf(
+        "  torn tail: %s after %08llu.log:%llu were being written when the power failed; the next writer "
+        "cuts "
+        "them off\n",
+        PluralOf(static_cast<int64_t>(end.torn_bytes), "byte", "bytes").c_str(),
+        static_cast<unsigned long long>(end.segment), static_cast<unsigned long long>(end.offset));
+  } else {
+    std::printf("  no torn tail\n");
+  }
+}
+
+void Dump(const std::string& directory) {
+  auto reader = ledger::RecordReader::Open(directory);
+  if (!reader.ok()) Fail("ledger dump", std::string(reader.status().message()));
+  ledger::Entry entry;
+  while (true) {
+    const absl::StatusOr<bool> more = (*reader)->Next(&entry);
+    if (!more.ok()) Fail("ledger dump", std::string(more.status().message()));
+    if (!*more) break;
+    nlohmann::ordered_json json = ledger::RecordToJson(entry.record);
+    if (entry.sign < 0) json["taken_back"] = true;
+    if (entry.adjustment) json["adjustment"] = true;
+    std::printf("%s\n", ledger::JsonLine(json).c_str());
+  }
+}
+
+}  // namespace
+
+void AddLedgerVerb(CLI::App& app) {
+  CLI::App* verb = app.add_subcommand("ledger", "Check a ledger, or write out what it holds");
+  verb->require_subcommand(1);
+  auto directory = std::make_shared<std::string>();
+  CLI::App* verify = verb->add_subcommand("verify", "Read every frame and say whether the ledger is whole");
+  verify->add_option("LEDGER", *directory, "Ledger directory")->required();
+  verify->footer("Example: purser ledger verify runs/ledger");
+  verify->callback([directory] { Verify(*directory); });
+  CLI::App* dump = verb->add_subcommand("dump", "Print one JSON object per record");
+  dump->add_option("LEDGER", *directory, "Ledger directory")->required();
+  dump->footer("Example: purser ledger dump runs/ledger | head");
+  dump->callback([directory] { Dump(*directory); });
+}
+
+}  // namespace purser::cli

@@ -1,0 +1,376 @@
+// purser report LEDGER: what the calls of a ledger cost, by any dimensions.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "engine/cli/report_text.h"
+#include "engine/cli/table.h"
+#include "engine/cli/verbs.h"
+#include "engine/ledger/record_json.h"
+#include "engine/ledger/record_reader.h"
+#include "engine/ledger/rollup.h"
+#include "policies/amount.h"
+
+namespace purser::cli {
+namespace {
+
+using ledger::Dimension;
+using ledger::Rollup;
+using ledger::Totals;
+
+constexpr size_t kWidth = 100;
+
+struct ReportOptions {
+  std::string ledger;
+  std::string by;
+  bool json = false;
+  bool csv = false;
+  size_t top = 10;
+};
+
+// What is reported: the ledger added up by each of several lists of dimensions.
+struct Books {
+  std::vector<Rollup> rollups;
+  Totals total;
+  std::string first_day, last_day;
+  ledger::LogScanner::End end;
+};
+
+// Shows how far reading has come, on a terminal and only if it takes long.
+class Progress {
+ public:
+  explicit Progress(const ledger::LogScanner& scanner)
+      : scanner_(scanner), shown_(isatty(STDERR_FILENO) && scanner.total_bytes() > (256u << 20)) {}
+  ~Progress() {
+    if (shown_) std::fprintf(stderr, "\r%60s\r", "");
+  }
+  void Tick() {
+    if (!shown_ || ++ticks_ % 262144 != 0) return;
+    const double share =
+        static_cast<double>(scanner_.bytes_read()) / static_cast<double>(scanner_.total_bytes());
+    const int full = static_cast<int>(share * 40);
+    std::fprintf(stderr, "\rreading [%-40s] %3.0f %%", std::string(static_cast<size_t>(full), '#').c_str(),
+                 share * 100);
+  }
+
+ private:
+  const ledger::LogScanner& scanner_;
+  const bool shown_;
+  uint64_t ticks_ = 0;
+};
+
+Books Read(const ReportOptions& options, const std::vector<std::vector<Dimension>>& breakdowns) {
+  auto reader = ledger::RecordReader::Open(options.ledger);
+  if (!reader.ok()) Fail("report", std::string(reader.status().message()));
+  Books books;
+  for (const auto& by : breakdowns) books.rollups.emplace_back(by);
+  ledger::Entry entry;
+  int64_t first = INT64_MAX, last = INT64_MIN;
+  Progress progress((*reader)->scanner());
+  while (true) {
+    const absl::StatusOr<bool> more = (*reader)->Next(&entry);
+    if (!more.ok()) Fail("report", std::string(more.status().message()));
+    if (!*more) break;
+    books.total.Add(entry);
+    for (Rollup& rollup : books.rollups) rollup.Add(entry);
+    first = std::min(first, entry.record.time_nanos);
+    last = std::max(last, entry.record.time_nanos);
+    progress.Tick();
+  }
+  books.end = (*reader)->scanner().end();
+  if (books.total.overflowed) Fail("report", "the amounts add up to more than int64 nano-dollars can hold");
+  if (first <= last) {
+    ledger::KeyBuffer buffer;
+    ledger::RecordView record;
+    record.time_nanos = first;
+    books.first_day = std::string(KeyOf(record, Dimension::kDay, buffer));
+    record.time_nanos = last;
+    books.last_day = std::string(KeyOf(record, Dimension::kDay, buffer));
+  }
+  return books;
+}
+
+// ---- For people.
+
+std::string PerCall(int64_t nanos, int64_t count) {
+  if (count == 0) return "-";
+  const int64_t each = nanos / count;
+  return FormatUsdRounded(each, DecimalsFor(each));
+}
+
+std::string Levers(const Totals& total, int decimals) {
+  std::string text;
+  const auto add = [&](const char* name, int64_t nanos) {
+    if (nanos != 0)
+      absl::StrAppend(&text, text.empty() ? "" : ", ", name, " ", FormatUsdRounded(nanos, decimals));
+  };
+  add("routing", total.saved_routing_nanos);
+  add("cache", total.saved_cache_nanos);
+  add("prompt cache", total.saved_prompt_cache_nanos);
+  add("shorter answers", total.saved_clamp_nanos);
+  add("batch", total.saved_batch_nanos);
+  return text;
+}
+
+void PrintFact(const char* name, const std::string& value, const std::string& more) {
+  std::printf("  %-8s %16s   %s\n", name, value.c_str(), more.c_str());
+}
+
+void PrintSummary(const ReportOptions& options, const Books& books) {
+  const Totals& total = books.total;
+  if (total.calls == 0 && total.cost_nanos == 0) {
+    std::printf("%s: no settled calls yet\n", options.ledger.c_str());
+    return;
+  }
+  std::printf("%s: %s calls, %s\n\n", options.ledger.c_str(), WithCommas(total.calls).c_str(),
+              books.first_day == books.last_day ? books.first_day.c_str()
+                                                : (books.first_day + " to " + books.last_day).c_str());
+  const int decimals = DecimalsFor(std::max(total.cost_nanos, total.default_cost_nanos));
+  PrintFact("Cost", FormatUsdRounded(total.cost_nanos, decimals),
+            PerCall(total.cost_nanos, total.calls) + " per call");
+  if (total.default_cost_nanos != 0) {
+    const int64_t saved = total.default_cost_nanos - total.cost_nanos;
+    PrintFact("Saved", FormatUsdRounded(saved, decimals),
+              Percent(saved, total.default_cost_nanos) + " of " +
+                  FormatUsdRounded(total.default_cost_nanos, decimals) +
+                  ", what the models asked for would cost");
+    if (const std::string levers = Levers(total, decimals); !levers.empty())
+      PrintFact("", "", "by " + levers);
+  }
+  PrintFact("Tokens", Short(total.input_tokens) + " in",
+            Short(total.output_tokens) + " out" +
+                (total.cached_input_tokens > 0
+                     ? ", " + Percent(total.cached_input_tokens, total.input_tokens) + " of the input cached"
+                     : ""));
+  if (total.exact_hits + total.semantic_hits > 0) {
+    PrintFact("Cache", Percent(total.exact_hits + total.semantic_hits, total.calls),
+              "of calls answered: " + WithCommas(total.exact_hits) + " exact, " +
+                  WithCommas(total.semantic_hits) + " semantic");
+  }
+  if (total.calls_with_revenue > 0) {
+    PrintFact("Revenue", FormatUsdRounded(total.revenue_nanos, decimals),
+              "margin " + FormatUsdRounded(total.revenue_nanos - total.cost_nanos, decimals) + " (" +
+                  Percent(total.revenue_nanos - total.cost_nanos, total.revenue_nanos) + ")");
+  }
+  std::string odd;
+  const auto add = [&](int64_t count, const char* what) {
+    if (count > 0) absl::StrAppend(&odd, odd.empty() ? "" : ", ", WithCommas(count), " ", what);
+  };
+  add(total.failed_calls, "failed");
+  add(total.usage_unknown, "with unknown usage");
+  add(total.overruns, "above their hold");
+  add(total.presumed, "presumed spent");
+  if (!odd.empty()) PrintFact("Note", "", odd);
+}
+
+std::string Bar(int64_t part, int64_t whole) {
+  static constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  if (whole <= 0 || part <= 0) return "";
+  const int eighths = static_cast<int>(static_cast<double>(part) / static_cast<double>(whole) * 64 + 0.5);
+  std::string bar;
+  for (int i = 0; i < eighths / 8; ++i) bar += "█";
+  return bar + kEighths[eighths % 8];
+}
+
+// Columns that say the same in every row are left out.
+std::vector<bool> ColumnsThatDiffer(const std::vector<Rollup::Row>& rows, const Rollup& rollup,
+                                    const std::vector<Dimension>& asked) {
+  std::vector<bool> shown;
+  for (size_t i = 0; i < rollup.columns().size(); ++i) {
+    const bool was_asked = std::find(asked.begin(), asked.end(), rollup.columns()[i]) != asked.end();
+    shown.push_back(was_asked || std::any_of(rows.begin(), rows.end(), [&](const Rollup::Row& row) {
+                      return row.values[i] != rows[0].values[i];
+                    }));
+  }
+  return shown;
+}
+
+void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, size_t top) {
+  const std::vector<Rollup::Row> rows = rollup.Rows();
+  if (rows.empty()) return;
+  // A dimension that no call has is not worth a table.
+  if (rows.size() == 1 && rows[0].values.back().empty() && asked.size() == 1) return;
+  const std::vector<bool> shown = ColumnsThatDiffer(rows, rollup, asked);
+  std::vector<std::string> headers;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    if (shown[i])
+      headers.push_back((headers.empty() ? "By " : "") + std::string(NameOf(rollup.columns()[i])));
+  }
+  const size_t left = headers.size();
+  const int64_t largest =
+      std::max_element(rows.begin(), rows.end(), [](const Rollup::Row& a, const Rollup::Row& b) {
+        return a.totals.cost_nanos < b.totals.cost_nanos;
+      })->totals.cost_nanos;
+  const int decimals = DecimalsFor(largest);
+  for (const char* name : {"calls", "in", "out", "per call", "cost", "share"}) headers.push_back(name);
+  headers.push_back("");  // The bar's.
+  std::vector<std::vector<std::string>> cells_of_rows = {headers};
+  const auto add = [&](std::vector<std::string> cells, const Totals& totals, bool bar) {
+    cells.push_back(WithCommas(totals.calls));
+    cells.push_back(Short(totals.input_tokens));
+    cells.push_back(Short(totals.output_tokens));
+    cells.push_back(PerCall(totals.cost_nanos, totals.calls));
+    cells.push_back(FormatUsdRounded(totals.cost_nanos, decimals));
+    cells.push_back(Percent(totals.cost_nanos, rollup.total().cost_nanos));
+    cells.push_back(bar ? Bar(totals.cost_nanos, rollup.total().cost_nanos) : "");
+    cells_of_rows.push_back(std::move(cells));
+  };
+  // A line more than asked for is better than a line that says "1 more".
+  const size_t count = rows.size() <= top + 1 ? rows.size() : top;
+  for (size_t r = 0; r < count; ++r) {
+    std::vector<std::string> cells;
+    for (size_t i = 0; i < shown.size(); ++i) {
+      if (shown[i]) cells.push_back(Printable(rows[r].values[i]));
+    }
+    add(std::move(cells), rows[r].totals, true);
+  }
+  if (count < rows.size()) {
+    Totals rest;
+    for (size_t r = count; r < rows.size(); ++r) rest.Add(rows[r].totals);
+    std::vector<std::string> cells(left);
+    cells[0] = absl::StrCat("(", WithCommas(static_cast<int64_t>(rows.size() - count)), " more)");
+    add(std::move(cells), rest, false);
+  }
+  CutToWidth(left, kWidth, &cells_of_rows);
+  std::vector<Table::Column> columns;
+  for (size_t i = 0; i < headers.size(); ++i) {
+    const bool is_text = i < left || i + 1 == headers.size();
+    columns.push_back({cells_of_rows[0][i], is_text ? Table::Align::kLeft : Table::Align::kRight});
+  }
+  Table table(columns);
+  for (size_t r = 1; r < cells_of_rows.size(); ++r) table.AddRow(cells_of_rows[r]);
+  std::printf("\n%s", table.ToString("").c_str());
+}
+
+// ---- For programs.
+
+nlohmann::ordered_json TotalsToJson(const Totals& totals) {
+  nlohmann::ordered_json json;
+  json["calls"] = totals.calls;
+  json["input_tokens"] = totals.input_tokens;
+  json["cached_input_tokens"] = totals.cached_input_tokens;
+  json["output_tokens"] = totals.output_tokens;
+  json["reasoning_tokens"] = totals.reasoning_tokens;
+  json["cost_usd"] = FormatUsd(totals.cost_nanos);
+  json["estimated_usd"] = FormatUsd(totals.estimated_nanos);
+  json["default_cost_usd"] = FormatUsd(totals.default_cost_nanos);
+  json["saved_routing_usd"] = FormatUsd(totals.saved_routing_nanos);
+  json["saved_cache_usd"] = FormatUsd(totals.saved_cache_nanos);
+  json["saved_prompt_cache_usd"] = FormatUsd(totals.saved_prompt_cache_nanos);
+  json["saved_clamp_usd"] = FormatUsd(totals.saved_clamp_nanos);
+  json["saved_batch_usd"] = FormatUsd(totals.saved_batch_nanos);
+  json["revenue_usd"] = FormatUsd(totals.revenue_nanos);
+  json["calls_with_revenue"] = totals.calls_with_revenue;
+  json["exact_hits"] = totals.exact_hits;
+  json["semantic_hits"] = totals.semantic_hits;
+  json["failed_calls"] = totals.failed_calls;
+  json["usage_unknown"] = totals.usage_unknown;
+  json["overruns"] = totals.overruns;
+  json["presumed"] = totals.presumed;
+  return json;
+}
+
+std::string NamesOf(const std::vector<Dimension>& by) {
+  std::string names;
+  for (Dimension dimension : by)
+    absl::StrAppend(&names, names.empty() ? "" : ",", std::string(NameOf(dimension)));
+  return names;
+}
+
+void PrintJson(const Books& books, const std::vector<std::vector<Dimension>>& breakdowns) {
+  for (size_t i = 0; i < breakdowns.size(); ++i) {
+    const Rollup& rollup = books.rollups[i];
+    for (const Rollup::Row& row : rollup.Rows()) {
+      nlohmann::ordered_json json = {{"by", NamesOf(breakdowns[i])}};
+      for (size_t c = 0; c < row.values.size(); ++c)
+        json[std::string(NameOf(rollup.columns()[c]))] = row.values[c];
+      json.update(TotalsToJson(row.totals));
+      std::printf("%s\n", ledger::JsonLine(json).c_str());
+    }
+  }
+  nlohmann::ordered_json json = {{"by", "total"}, {"from", books.first_day}, {"to", books.last_day}};
+  json.update(TotalsToJson(books.total));
+  std::printf("%s\n", ledger::JsonLine(json).c_str());
+}
+
+// RFC 4180: quoted where it must be.
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& breakdowns) {
+  for (size_t i = 0; i < breakdowns.size(); ++i) {
+    const Rollup& rollup = books.rollups[i];
+    if (i > 0) std::printf("\n");
+    std::string header;
+    for (Dimension column : rollup.columns()) absl::StrAppend(&header, std::string(NameOf(column)), ",");
+    const nlohmann::ordered_json names = TotalsToJson(Totals());
+    for (const auto& [name, value] : names.items()) absl::StrAppend(&header, name, ",");
+    header.pop_back();
+    std::printf("%s\n", header.c_str());
+    for (const Rollup::Row& row : rollup.Rows()) {
+      std::string line;
+      for (const std::string& value : row.values) absl::StrAppend(&line, CsvField(value), ",");
+      const nlohmann::ordered_json totals = TotalsToJson(row.totals);
+      for (const auto& [name, value] : totals.items()) {
+        absl::StrAppend(&line, value.is_string() ? value.get<std::string>() : value.dump(), ",");
+      }
+      line.pop_back();
+      std::printf("%s\n", line.c_str());
+    }
+  }
+}
+
+void Report(const ReportOptions& options) {
+  std::vector<std::vector<Dimension>> breakdowns = {{Dimension::kModel},
+                                                    {Dimension::kCustomer},
+                                                    {Dimension::kTask},
+                                                    {Dimension::kFeature},
+                                                    {Dimension::kDay}};
+  if (!options.by.empty()) {
+    const auto by = ledger::ParseDimensions(options.by);
+    if (!by.ok()) Fail("report", "--by: " + std::string(by.status().message()));
+    breakdowns = {*by};
+  }
+  const Books books = Read(options, breakdowns);
+  if (options.json) return PrintJson(books, breakdowns);
+  if (options.csv) return PrintCsv(books, breakdowns);
+  PrintSummary(options, books);
+  for (size_t i = 0; i < breakdowns.size(); ++i) PrintBreakdown(books.rollups[i], breakdowns[i], options.top);
+  if (books.end.torn_bytes > 0) {
+    std::printf("\n%s bytes at the end were lost to a power failure; `purser ledger verify %s` says more.\n",
+                WithCommas(static_cast<int64_t>(books.end.torn_bytes)).c_str(), options.ledger.c_str());
+  }
+}
+
+}  // namespace
+
+void AddReportVerb(CLI::App& app) {
+  auto options = std::make_shared<ReportOptions>();
+  CLI::App* verb =
+      app.add_subcommand("report", "Show what calls cost: by model, customer, task, feature, day");
+  verb->add_option("LEDGER", options->ledger, "Ledger directory")->required();
+  verb->add_option("--by", options->by, "Dimensions to break down by, separated by commas");
+  verb->add_flag("--json", options->json, "One JSON object per row; amounts are exact");
+  verb->add_flag("--csv", options->csv, "Comma-separated values; amounts are exact")->excludes("--json");
+  verb->add_option("--top", options->top, "Rows per table (default 10)");
+  std::string dimensions;
+  for (Dimension dimension : ledger::AllDimensions()) {
+    absl::StrAppend(&dimensions, dimensions.empty() ? "" : ", ", std::string(NameOf(dimension)));
+  }
+  verb->footer("Dimensions: " + dimensions +
+               "\nExample: purser report runs/ledger --by customer,model,day --csv");
+  verb->callback([options] { Report(*options); });
+}
+
+}  // namespace purser::cli

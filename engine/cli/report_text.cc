@@ -1,0 +1,110 @@
+#include "engine/cli/report_text.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "engine/cli/table.h"
+#include "policies/amount.h"
+
+namespace purser::cli {
+namespace {
+
+constexpr size_t kGap = 2;
+constexpr size_t kLeastLeft = 8;
+
+// The length of the UTF-8 sequence that begins at text[0]; 0: none that is valid and printable.
+size_t PrintableLength(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
+  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
+  if (length == 0 || first > 0xf4 || text.size() < length) return 0;
+  uint32_t point = first & (0x7f >> length);
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+    point = point << 6 | (byte(i) & 0x3f);
+  }
+  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = point >= 0xd800 && point < 0xe000;
+  const bool control = point < 0xa0 || (point >= 0x200b && point <= 0x200f) ||
+                       (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ||
+                       point == 0xfeff;
+  return point < kLeast[length] || point > 0x10ffff || surrogate || control ? 0 : length;
+}
+
+std::string Cut(const std::string& text, size_t width) {
+  if (DisplayWidth(text) <= width) return text;
+  std::string cut;
+  size_t at = 0;
+  for (size_t columns = 0; columns + 1 < width; ++columns) {
+    const size_t length = std::max<size_t>(1, PrintableLength(std::string_view(text).substr(at)));
+    cut.append(text, at, length);
+    at += length;
+  }
+  return cut + "…";
+}
+
+}  // namespace
+
+void CutToWidth(size_t left, size_t width, std::vector<std::vector<std::string>>* rows) {
+  if (rows->empty()) return;
+  const size_t columns = rows->front().size();
+  std::vector<size_t> widths(columns, 0);
+  for (const auto& row : *rows) {
+    for (size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
+  }
+  size_t total = kGap * (columns - 1);
+  for (size_t w : widths) total += w;
+  const auto lefts_end = widths.begin() + static_cast<std::ptrdiff_t>(left);
+  for (; total > width; --total) {
+    const auto widest = std::max_element(widths.begin(), lefts_end);
+    if (widest == lefts_end || *widest <= kLeastLeft) break;
+    --*widest;
+  }
+  for (auto& row : *rows) {
+    for (size_t i = 0; i < left; ++i) row[i] = Cut(row[i], widths[i]);
+  }
+}
+
+std::string Printable(std::string_view id) {
+  if (id.empty()) return "-";
+  std::string text;
+  while (!id.empty()) {
+    const size_t length = PrintableLength(id);
+    if (length == 0) {
+      absl::StrAppendFormat(&text, "\\x%02x", static_cast<unsigned char>(id[0]));
+      id.remove_prefix(1);
+    } else {
+      text.append(id.substr(0, length));
+      id.remove_prefix(length);
+    }
+  }
+  return text;
+}
+
+std::string Short(int64_t number) {
+  const double value = static_cast<double>(number);
+  const double magnitude = value < 0 ? -value : value;
+  if (magnitude < 10'000) return WithCommas(number);
+  for (const auto& [unit, name] : {std::pair<double, const char*>{1e3, "k"}, {1e6, "M"}, {1e9, "B"}}) {
+    if (magnitude < 999.5 * unit)
+      return absl::StrFormat("%.*f %s", magnitude < 99.95 * unit ? 1 : 0, value / unit, name);
+  }
+  return absl::StrFormat("%.0f B", value / 1e9);
+}
+
+std::string Percent(int64_t part, int64_t whole) {
+  if (whole == 0) return "-";
+  return absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+int DecimalsFor(int64_t largest_nanos) {
+  const int64_t magnitude = largest_nanos < 0 ? -largest_nanos : largest_nanos;
+  if (magnitude >= 1000 * kNanosPerDollar) return 2;
+  if (magnitude >= kNanosPerDollar) return 4;
+  return magnitude >= kNanosPerDollar / 1000 ? 6 : 9;
+}
+
+}  // namespace purser::cli

@@ -1,0 +1,193 @@
+#include "engine/ledger/dimension.h"
+
+#include <array>
+#include <charconv>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+
+namespace purser::ledger {
+namespace {
+
+struct Info {
+  Dimension dimension;
+  std::string_view name;
+  bool within_tenant;
+  std::string_view RecordView::*text;  // nullptr: made by KeyOf.
+};
+
+constexpr std::array<Info, 26> kDimensions = {{
+    {Dimension::kTenant, "tenant", false, &RecordView::tenant},
+    {Dimension::kCustomer, "customer", true, &RecordView::customer},
+    {Dimension::kCustomerTier, "customer_tier", true, &RecordView::customer_tier},
+    {Dimension::kTeam, "team", true, &RecordView::team},
+    {Dimension::kFeature, "feature", true, &RecordView::feature},
+    {Dimension::kUseCase, "use_case", true, &RecordView::use_case},
+    {Dimension::kRequestClass, "request_class", false, &RecordView::request_class},
+    {Dimension::kSession, "session", true, &RecordView::session},
+    {Dimension::kTask, "task", true, &RecordView::task},
+    {Dimension::kParentTask, "parent_task", true, &RecordView::parent_task},
+    {Dimension::kRelease, "release", false, &RecordView::release},
+    {Dimension::kRegion, "region", false, &RecordView::region},
+    {Dimension::kProvider, "provider", false, &RecordView::provider},
+    {Dimension::kModel, "model", false, &RecordView::model},
+    {Dimension::kModelAsked, "model_asked", false, &RecordView::model_asked},
+    {Dimension::kCandidate, "candidate", false, &RecordView::candidate},
+    {Dimension::kServiceTier, "service_tier", false, &RecordView::service_tier},
+    {Dimension::kCacheHit, "cache", false, nullptr},
+    {Dimension::kOutcome, "outcome", false, nullptr},
+    {Dimension::kStep, "step", false, nullptr},
+    {Dimension::kPolicy, "policy", false, nullptr},
+    {Dimension::kPrices, "prices", false, nullptr},
+    {Dimension::kHour, "hour", false, nullptr},
+    {Dimension::kDay, "day", false, nullptr},
+    {Dimension::kWeek, "week", false, nullptr},
+    {Dimension::kMonth, "month", false, nullptr},
+}};
+
+const Info& InfoOf(Dimension dimension) { return kDimensions[static_cast<size_t>(dimension)]; }
+
+constexpr int64_t kHourNanos = 3'600'000'000'000;
+constexpr int64_t kDayNanos = 24 * kHourNanos;
+
+int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
+
+struct Date {
+  int64_t year;
+  int month, day;
+};
+
+// Days since 1970-01-01 to the proleptic Gregorian calendar: era of 400 years = 146,097 days, years from
+// March on, so that the leap day is the last of its year.
+Date DateOf(int64_t days) {
+  days += 719468;
+  const int64_t era = FloorDiv(days, 146097);
+  const int64_t day_of_era = days - era * 146097;
+  const int64_t year_of_era =
+      (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+  const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+  const int64_t month_from_march = (5 * day_of_year + 2) / 153;
+  const int day = static_cast<int>(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+  const int month = static_cast<int>(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+  return {year_of_era + era * 400 + (month <= 2 ? 1 : 0), month, day};
+}
+
+char* PutDigits(int64_t value, int digits, char* to) {
+  for (int i = digits - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + digits;
+}
+
+std::string_view TimeKey(int64_t time_nanos, Dimension dimension, KeyBuffer& buffer) {
+  const int64_t days = FloorDiv(time_nanos, kDayNanos);
+  char* to = buffer;
+  if (dimension == Dimension::kWeek) {
+    // ISO 8601: a week belongs to the year of its Thursday. 1970-01-01 was one.
+    const int64_t weekday = ((days + 3) % 7 + 7) % 7;  // From Monday, 0.
+    const int64_t thursday = days - weekday + 3;
+    const Date date = DateOf(thursday);
+    const int64_t before = date.year - 1;  // Leap days are counted up to it.
+    const int64_t new_year =
+        365 * (date.year - 1970) + FloorDiv(before, 4) - FloorDiv(before, 100) + FloorDiv(before, 400) - 477;
+    to = PutDigits(date.year, 4, to);
+    *to++ = '-';
+    *to++ = 'W';
+    to = PutDigits((thursday - new_year) / 7 + 1, 2, to);
+    return {buffer, static_cast<size_t>(to - buffer)};
+  }
+  const Date date = DateOf(days);
+  to = PutDigits(date.year, 4, to);
+  *to++ = '-';
+  to = PutDigits(date.month, 2, to);
+  if (dimension != Dimension::kMonth) {
+    *to++ = '-';
+    to = PutDigits(date.day, 2, to);
+  }
+  if (dimension == Dimension::kHour) {
+    *to++ = 'T';
+    to = PutDigits(FloorDiv(time_nanos, kHourNanos) - days * 24, 2, to);
+  }
+  return {buffer, static_cast<size_t>(to - buffer)};
+}
+
+std::string_view NumberKey(uint64_t value, int base, KeyBuffer& buffer) {
+  if (value == 0) return {};
+  const auto end = std::to_chars(buffer, buffer + sizeof(buffer), value, base).ptr;
+  return {buffer, static_cast<size_t>(end - buffer)};
+}
+
+std::string_view CacheKey(CacheHit hit) {
+  return hit == CACHE_EXACT ? "exact" : hit == CACHE_SEMANTIC ? "semantic" : "none";
+}
+
+std::string_view OutcomeKey(Outcome outcome) {
+  switch (outcome) {
+    case SUCCEEDED:
+      return "succeeded";
+    case FAILED:
+      return "failed";
+    case ERRORED:
+      return "errored";
+    case STOPPED:
+      return "stopped";
+    case TIMED_OUT:
+      return "timed out";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+const std::vector<Dimension>& AllDimensions() {
+  static const auto* const all = [] {
+    auto* dimensions = new std::vector<Dimension>;
+    for (const Info& info : kDimensions) dimensions->push_back(info.dimension);
+    return dimensions;
+  }();
+  return *all;
+}
+
+std::string_view NameOf(Dimension dimension) { return InfoOf(dimension).name; }
+bool IsWithinTenant(Dimension dimension) { return InfoOf(dimension).within_tenant; }
+
+absl::StatusOr<Dimension> ParseDimension(std::string_view name) {
+  std::string known;
+  for (const Info& info : kDimensions) {
+    if (info.name == name) return info.dimension;
+    absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(info.name));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("\"", std::string(name), "\" is not a dimension; there are: ", known));
+}
+
+absl::StatusOr<std::vector<Dimension>> ParseDimensions(std::string_view names) {
+  std::vector<Dimension> dimensions;
+  while (true) {
+    const size_t comma = names.find(',');
+    absl::StatusOr<Dimension> dimension = ParseDimension(names.substr(0, comma));
+    if (!dimension.ok()) return dimension.status();
+    dimensions.push_back(*dimension);
+    if (comma == std::string_view::npos) return dimensions;
+    names.remove_prefix(comma + 1);
+  }
+}
+
+std::string_view KeyOf(const RecordView& record, Dimension dimension, KeyBuffer& buffer) {
+  if (const auto text = InfoOf(dimension).text; text != nullptr) return record.*text;
+  switch (dimension) {
+    case Dimension::kCacheHit:
+      return CacheKey(record.cache_hit);
+    case Dimension::kOutcome:
+      return OutcomeKey(record.outcome);
+    case Dimension::kStep:
+      return NumberKey(record.step > 0 ? static_cast<uint64_t>(record.step) : 0, 10, buffer);
+    case Dimension::kPolicy:
+      return NumberKey(record.policy_revision, 16, buffer);
+    case Dimension::kPrices:
+      return NumberKey(record.price_revision, 16, buffer);
+    default:
+      return TimeKey(record.time_nanos, dimension, buffer);
+  }
+}
+
+}  // namespace purser::ledger

@@ -1,0 +1,65 @@
+#ifndef PURSER_ENGINE_LEDGER_DIMENSION_H_
+#define PURSER_ENGINE_LEDGER_DIMENSION_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/ledger/record.h"
+
+namespace purser::ledger {
+
+// What the books can be broken down by.
+enum class Dimension : uint8_t {
+  kTenant,
+  kCustomer,
+  kCustomerTier,
+  kTeam,
+  kFeature,
+  kUseCase,
+  kRequestClass,
+  kSession,
+  kTask,
+  kParentTask,
+  kRelease,
+  kRegion,
+  kProvider,
+  kModel,
+  kModelAsked,
+  kCandidate,
+  kServiceTier,
+  kCacheHit,
+  kOutcome,
+  kStep,
+  kPolicy,
+  kPrices,
+  kHour,
+  kDay,
+  kWeek,
+  kMonth,
+};
+
+// All of them, in the order in which help lists them.
+const std::vector<Dimension>& AllDimensions();
+// "customer_tier". Static.
+std::string_view NameOf(Dimension dimension);
+// INVALID_ARGUMENT names the dimensions that exist.
+absl::StatusOr<Dimension> ParseDimension(std::string_view name);
+// A comma-separated list.
+absl::StatusOr<std::vector<Dimension>> ParseDimensions(std::string_view names);
+
+// Ids of these belong to a tenant: the same id of two tenants is two things, and never added up as one.
+bool IsWithinTenant(Dimension dimension);
+
+// Where KeyOf may put a text that it makes.
+using KeyBuffer = char[24];
+
+// A record's value of a dimension: "" if it has none. Points into the record or into `buffer`. Days are
+// "2026-03-02", weeks "2026-W10" (ISO 8601), months "2026-03", hours "2026-03-02T08", all UTC, by time_nanos.
+std::string_view KeyOf(const RecordView& record, Dimension dimension, KeyBuffer& buffer);
+
+}  // namespace purser::ledger
+
+#endif  // PURSER_ENGINE_LEDGER_DIMENSION_H_
