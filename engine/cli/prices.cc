@@ -37,7 +37,7 @@ void Import(const ImportArguments& arguments) {
   options.allow_suspicious = arguments.allow_suspicious;
   options.source_date = arguments.date;
   pricing::ImportReport report;
-  const auto book = arguments.from == "litellm" ? pricing::ImportGenaiPrices(table, options, &report)
+  const auto book = arguments.from == "litellm" ? pricing::ImportLiteLlm(table, options, &report)
                                                 : pricing::ImportGenaiPrices(table, options, &report);
   if (!book.ok()) Fail(kVerb, absl::StrCat(arguments.in, ": ", book.status().message()).c_str());
   std::ofstream out(arguments.out, std::ios::binary | std::ios::trunc);

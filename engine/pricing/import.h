@@ -48,7 +48,16 @@ absl::StatusOr<prices::PriceBook> ImportGenaiPrices(std::string_view json, const
 // The rates under one `prices` object in genai-prices' keys ("input_mtok": 3). An error names the key.
 absl::Status AddGenaiRates(const JsonTree& rates, prices::Sheet* sheet);
 
-// The book as protobuf text, a line per model; `report` says in a comment what was imported.
+// LiteLLM's model_prices_and_context_window.json. INVALID_ARGUMENT: not such a table.
+absl::StatusOr<prices::PriceBook> ImportLiteLlm(std::string_view json, const ImportOptions& options,
+                                                ImportReport* report);
+
+// The rates of one row in LiteLLM's keys ("input_cost_per_token": 3e-06), as sheets and uplifts of `model`,
+// whose provider is set. `name` is for the report.
+absl::Status AddLiteLlmRates(const JsonTree& row, const std::string& name, bool allow_suspicious,
+                             prices::Model* model, ImportReport* report);
+
+// The book as protobuf text, a line per provider and model.
 std::string WriteBook(const prices::PriceBook& book);
 
 // Shared by the importers: adds the model to the book unless it cannot be compiled or looks like a slip.

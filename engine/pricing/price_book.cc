@@ -369,6 +369,15 @@ absl::StatusOr<const ModelPrices*> PriceBook::Resolve(std::string_view model,
                                                       std::string_view provider) const {
   const std::string name = Normal(model);
   if (name.empty()) return absl::InvalidArgumentError("no model is named");
+  if (Normal(provider) == "litellm" && ResolveProvider(provider).empty()) {
+    // A proxy's name, not a seller's: LiteLLM writes "anthropic/claude-sonnet-4-5".
+    const size_t slash = model.find('/');
+    if (slash != std::string_view::npos && slash > 0 && slash + 1 < model.size() &&
+        !ResolveProvider(model.substr(0, slash)).empty()) {
+      return Resolve(model.substr(slash + 1), model.substr(0, slash));
+    }
+    return Resolve(model);
+  }
   const std::string id(ResolveProvider(provider, model));
   if (!id.empty()) {
     const auto shelf = index_->shelves.find(id);

@@ -125,10 +125,12 @@ absl::Status UsageReader::Read(const PriceBook* book, std::string_view provider,
   const UsageRules* from_book = book == nullptr ? nullptr : book->usage_rules(provider);
   const UsageRules& built_in = BuiltInUsageRules(provider);
   const UsageRules& first = from_book != nullptr ? *from_book : built_in;
-  const UsageRules::Flavor* flavor = first.Find(api_flavor);
-  if (flavor == nullptr && !api_flavor.empty()) flavor = built_in.Find(api_flavor);
-  if (flavor == nullptr && (api_flavor.empty() || api_flavor == "default")) flavor = first.Guess(response);
-  if (flavor == nullptr && (api_flavor.empty() || api_flavor == "default")) flavor = built_in.Guess(response);
+  // "default" is what a provider calls its only API, so it names nothing among the built-in ones.
+  const bool named = !api_flavor.empty() && api_flavor != "default";
+  const UsageRules::Flavor* flavor = from_book != nullptr ? from_book->Find(api_flavor) : nullptr;
+  if (flavor == nullptr && named) flavor = built_in.Find(api_flavor);
+  if (flavor == nullptr && !named) flavor = first.Guess(response);
+  if (flavor == nullptr && !named) flavor = built_in.Guess(response);
   if (flavor == nullptr) {
     const absl::string_view shown(provider.data(), provider.size());
     if (api_flavor.empty() || api_flavor == "default") {
