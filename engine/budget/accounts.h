@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "engine/budget/amounts.h"
+#include "engine/budget/key.h"
 #include "engine/budget/plan.h"
 #include "engine/budget/state.h"
 
@@ -70,8 +71,8 @@ namespace purser::budget {
 //   - Nothing is lost by forgetting an ended task: all it spent is in the accounts of its ancestors, its
 //   session,
 //     its customer already. Accounts with open or presumed holds, or with living children, are not forgotten.
-//     An ended id that calls again is refused while it is remembered (budget_settings.ended_remembered, at
-//     least the last 65,536 ids); after that it begins anew, below the same ancestors' caps.
+//     An ended id that calls again is refused while it is remembered (for budget_settings.ended_remembered,
+//     or until 65,536 others have ended); after that it begins anew, below the same ancestors' caps.
 //
 // Memory: at most 200 bytes per idle account (key and table included), 500 per followed task, 600 per open
 // hold; about 2 KB more per account with a rolling window. Freed accounts are used again; memory is returned
@@ -116,21 +117,10 @@ enum class HoldStatus : uint8_t {
   kEnded,           // The task or the session has ended.
   kBadParent,       // The task's parent would close a circle, or the tree is too deep.
   kTooManyHolds,    // Options::max_open_holds are open.
+  kUnknownTicket,   // Extend, Rehold: closed before, expired, presumed spent, or never given out.
   kTooManyAccounts  // The call would draw on more than kMaxLegs accounts.
 };
 std::string_view HoldStatusName(HoldStatus status);
-
-// The bytes of an account's key. A value: copied out, since the account may be gone the next moment.
-struct KeyBytes {
-  uint8_t size = 0;
-  bool digested = false;  // The key was longer: 16 bytes of it and the SHA-256 of the whole.
-  std::array<char, 48> bytes;
-
-  std::string_view view() const { return {bytes.data(), size}; }
-};
-// For people: "acme/customer-7", with what does not print as \xNN, and ".." for what was left out of a long
-// key.
-std::string KeyText(const Budget& budget, const KeyBytes& key);
 
 // The account that ran out.
 struct Shortage {
@@ -159,8 +149,8 @@ struct GuardTrip {
 
 // A level of Budget.warn_at that this call took an account past: once per window.
 struct LevelCrossed {
-  int budget = 0;
-  double level = 0;
+  float level = 0;
+  uint8_t budget = 0;
   Dimension dimension = Dimension::kUsd;
 };
 
@@ -250,9 +240,9 @@ class Accounts {
   bool MarkDispatched(const Plan& plan, Ticket ticket, int64_t now_nanos);
 
   // Books what the call cost. `total` is the whole cost so far, not what was added since: a stream may settle
-  // several times (`final` false), a lost or repeated partial settlement does no harm, one that is lower than
-  // what was booked is ignored. The final one says what it really was, gives back the rest, and closes the
-  // ticket.
+  // several times (`final` false; the hold's time to expire begins anew), a lost or repeated partial
+  // settlement does no harm, one that is lower than what was booked is ignored. The final one says what it
+  // really was, gives back the rest, and closes the ticket.
   SettleResult Settle(const Plan& plan, Ticket ticket, const Amounts& total, bool final, int64_t now_nanos);
 
   // Nothing was sent: gives everything back, what was partly settled excepted, and closes the ticket. False:
@@ -262,12 +252,14 @@ class Accounts {
   // A stream is at this many output tokens. Changes nothing.
   ProgressResult Progress(Ticket ticket, int64_t output_tokens) const;
 
-  // Sets aside more for the same call, in all of its accounts or in none; then the hold is as it was.
+  // Sets aside more for the same call, in all of its accounts or in none; then the hold is as it was. Its
+  // time to expire begins anew.
   HoldResult Extend(const Plan& plan, Ticket ticket, const Amounts& more, int64_t now_nanos);
 
   // Failover: makes the hold one for `call` (another candidate), undispatched again. Accounts of both calls
   // are charged the difference only, so that unused money is neither counted twice nor offered to others in
-  // between. Not held: the old hold stands. The ticket stays the same. Loop guards are not asked again.
+  // between. Not held: the old hold stands. The ticket stays the same. Loop guards are not asked again. What
+  // was settled in part stays spent; totals of later settlements count from zero.
   HoldResult Rehold(const Plan& plan, Ticket ticket, const Call& call, int64_t now_nanos);
 
   // Releases and presumes what has expired, books old presumed holds for good, ends idle tasks and sessions,

@@ -1,8 +1,10 @@
 #ifndef PURSER_ENGINE_BUDGET_PLAN_H_
 #define PURSER_ENGINE_BUDGET_PLAN_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
@@ -16,18 +18,18 @@ namespace purser::budget {
 // The values of a request that keys of accounts are made of. Opaque bytes of any content and length; empty:
 // not known. Views: they have to live as long as the call that they are passed to.
 struct Scope {
-  std::string_view tenant;
-  std::string_view customer;
-  std::string_view customer_tier;
-  std::string_view team;
-  std::string_view feature;
-  std::string_view use_case;
-  std::string_view session;
-  std::string_view task;
-  std::string_view parent_task;
+  std::string_view tenant = {};
+  std::string_view customer = {};
+  std::string_view customer_tier = {};
+  std::string_view team = {};
+  std::string_view feature = {};
+  std::string_view use_case = {};
+  std::string_view session = {};
+  std::string_view task = {};
+  std::string_view parent_task = {};
   // Of the candidate at hand.
-  std::string_view provider;
-  std::string_view model;
+  std::string_view provider = {};
+  std::string_view model = {};
 };
 
 enum class Field : uint8_t {
@@ -47,6 +49,8 @@ std::string_view ValueOf(const Scope& scope, Field field);
 
 // At most this many budgets in a policy, so that a set of them is a 64-bit mask (bit = index).
 inline constexpr int kMaxBudgets = 40;
+// Fields in one key.
+inline constexpr int kMaxKeyFields = 8;
 // The deepest task tree.
 inline constexpr int kMaxTaskDepth = 16;
 
@@ -68,10 +72,14 @@ struct Budget {
   Amounts limits = Amounts::Unlimited();
   // What holds may fill: `limits` less the reserve of a budget that holds a quantile.
   Amounts hold_limits = Amounts::Unlimited();
+  // The dimensions that have a limit.
+  std::array<Dimension, kDimensions> limited = {};
+  int limited_count = 0;
   WindowSpec window;
-  std::vector<double> warn_at;                             // Ascending.
+  uint16_t window_fingerprint = 0;
+  std::vector<double> warn_at;                                     // Ascending.
   absl::InlinedVector<policy::Budget::ShortAction, 6> when_short;  // Ends with DENY or WARN_ONLY.
-  double quantile = 0;                                     // 0: holds the worst case.
+  double quantile = 0;                                             // 0: holds the worst case.
   int64_t forget_after_nanos = kUnlimited;
 
   // Set by Accounts::Register.

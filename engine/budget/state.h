@@ -22,7 +22,8 @@ struct AccountState {
   uint16_t window = 0;  // WindowSpec::Fingerprint.
   int64_t begin_nanos = 0;
   int64_t end_nanos = 0;
-  int64_t last_use_nanos = 0;
+  int64_t last_use_nanos = 0;  // To the second.
+  int64_t presumed_since_nanos = 0;
   // Of the current window; what open holds set aside or are presumed to have spent comes with the holds.
   Amounts settled;
 
@@ -43,9 +44,11 @@ struct AccountState {
     uint64_t fingerprint = 0;
     int32_t count = 0;
   };
-  std::string parent_key;  // Empty: none known.
+  bool has_parent = false;
+  std::string parent_key;
   bool parent_digested = false;
   int64_t started_nanos = 0;
+  int64_t own_steps = 0;
   std::vector<Repeat> repeats;
 
   friend bool operator==(const AccountState&, const AccountState&) = default;
@@ -59,6 +62,7 @@ struct HoldState {
   HoldPhase phase = HoldPhase::kHeld;
   int64_t expires_at_nanos = 0;  // Of the phase.
   int64_t presumed_at_nanos = 0;
+  uint64_t fingerprint = 0;
   Amounts worst;
   Amounts likely;
   Amounts booked;  // Settled in part.
@@ -67,8 +71,8 @@ struct HoldState {
     std::string budget;  // Empty: the account that follows a task.
     std::string key;
     bool digested = false;
-    bool likely = false;           // Holds `likely` instead of `worst`.
-    bool presumed_closed = false;  // Presumed in a window that has closed.
+    bool likely = false;  // Holds `likely` instead of `worst`.
+    bool waived = false;
 
     friend bool operator==(const Leg&, const Leg&) = default;
   };

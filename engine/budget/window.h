@@ -27,6 +27,11 @@ struct WindowSpec {
   uint16_t Fingerprint() const;
 };
 
+// The kind of the window that a fingerprint is of; of 0: lifetime.
+inline WindowKind KindOf(uint16_t fingerprint) {
+  return fingerprint == 0 ? WindowKind::kLifetime : static_cast<WindowKind>((fingerprint >> 12) - 1);
+}
+
 // A half-open span of time [begin, end) in nanoseconds since the Unix epoch.
 struct Span {
   int64_t begin = std::numeric_limits<int64_t>::min();
@@ -39,6 +44,9 @@ Span SpanAround(const WindowSpec& window, int64_t now_nanos);
 
 // Which slice of a rolling window a time is in.
 int64_t SliceOf(const WindowSpec& window, int64_t time_nanos);
+
+// When what was booked in a slice no longer counts.
+int64_t SliceLeavesAt(const WindowSpec& window, int64_t slice);
 
 // How much of `limit` a refilling bucket gains from one time to a later one. Gains of adjoining spans add up
 // exactly. Nothing if `to` is before `from`.

@@ -1,0 +1,199 @@
+#ifndef PURSER_ENGINE_BUDGET_ACCOUNT_H_
+#define PURSER_ENGINE_BUDGET_ACCOUNT_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "engine/budget/amounts.h"
+#include "engine/budget/canary.h"
+#include "engine/budget/key.h"
+#include "engine/budget/plan.h"
+#include "engine/budget/spin_lock.h"
+
+namespace purser::budget {
+
+// Where an account is: shard and slot (account_table.h). Stable while the account is pinned.
+using AccountRef = uint32_t;
+inline constexpr AccountRef kNoAccount = 0x3fffffff;
+
+// The budget id of the accounts that follow tasks themselves.
+inline constexpr uint16_t kTaskAccount = 0;
+
+struct TopUp {
+  Amounts amounts;
+  int64_t expires_at_nanos = 0;
+};
+
+struct Slice {
+  int64_t index = 0;
+  Amounts settled;
+  Amounts presumed;
+};
+using SliceRing = std::array<Slice, kRollingSlices + 1>;
+
+// What few accounts have.
+struct Extras {
+  static constexpr int kMaxTopUps = 4;
+
+  Amounts presumed;  // In the current window.
+  // What was presumed spent before this time has been made part of `settled`, when the budget's window
+  // changed.
+  int64_t presumed_since_nanos = std::numeric_limits<int64_t>::min();
+  int top_ups = 0;
+  std::array<TopUp, kMaxTopUps> top_up;
+  std::unique_ptr<SliceRing> slices;  // Of a rolling window.
+};
+
+// What loop guards know of a task.
+struct TaskState {
+  static constexpr int kRepeats = 8;
+  struct Repeat {
+    uint64_t fingerprint = 0;
+    int32_t count = 0;
+  };
+
+  // Written once, from kNoAccount, under the account's lock. A parent is pinned by its children.
+  std::atomic<AccountRef> parent{kNoAccount};
+  int32_t next_repeat = 0;
+  int64_t started_nanos = 0;
+  int64_t own_steps = 0;  // Of this task alone.
+  std::array<Repeat, kRepeats> repeats;
+};
+
+// One key's instance of a budget. Slots are used again, and a thread that looked an account up may come to
+// its lock after the slot has changed hands: whoever takes the lock checks that this is still the account it
+// meant.
+struct Account {
+  SpinLock lock;
+  uint32_t pins = 0;  // Open holds and living children.
+  uint16_t budget = 0;
+  uint16_t window = 0;  // Fingerprint of the window that the figures are of.
+  bool live : 1 = false;
+  bool ended : 1 = false;
+  bool overrun : 1 = false;
+  bool digested : 1 = false;
+  uint8_t key_size = 0;
+  uint8_t warned = 0;  // How many of the budget's levels have been reported.
+  uint32_t last_use_seconds = 0;
+  int64_t begin_nanos = 0;  // The span within which nothing has to be done about time. Refill: filled up to.
+  int64_t end_nanos = kForever;
+  union {
+    Extras* extras = nullptr;
+    TaskState* task;  // If budget == kTaskAccount.
+  };
+  Amounts settled;
+  Amounts held;
+  std::array<char, KeyBytes::kMaxSize> key_bytes;
+
+  bool Is(uint16_t budget_id, const KeyBytes& key) const {
+    return live && budget == budget_id && key_size == key.size && digested == key.digested &&
+           std::memcmp(key_bytes.data(), key.bytes.data(), key.size) == 0;
+  }
+  KeyBytes Key() const {
+    KeyBytes key;
+    key.size = key_size;
+    key.digested = digested;
+    std::memcpy(key.bytes.data(), key_bytes.data(), key_size);
+    return key;
+  }
+  bool follows_task() const { return budget == kTaskAccount; }
+  Extras* MaybeExtras() const { return follows_task() ? nullptr : extras; }
+  Extras& NeedExtras() {
+    if (extras == nullptr) extras = new Extras;
+    return *extras;
+  }
+};
+static_assert(sizeof(Account) <= 176, "the promise of 200 bytes per idle account counts on it");
+
+// ---- The arithmetic of one account. The caller holds its lock. `budget` is the budget's entry in the plan
+// at hand, null if that plan has none of the name (or for an account that follows a task): no limits, no
+// window.
+
+inline int64_t Plus(int64_t a, int64_t b) {
+  int64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? kUnlimited : sum;
+}
+
+// Brings the account's window up to `now_nanos`, which may lie before what the account has seen: then nothing
+// happens. Returns the account's own time.
+void AdvanceWindow(Account& account, const Budget& budget, int64_t now_nanos);
+inline void Touch(Account& account, const Budget* budget, int64_t now_nanos) {
+  const uint32_t seconds = static_cast<uint32_t>(now_nanos / 1'000'000'000);
+  if (seconds > account.last_use_seconds) account.last_use_seconds = seconds;
+  if (budget == nullptr) return;
+  if (now_nanos >= account.end_nanos || account.window != budget->window_fingerprint ||
+      (Planted(Canary::kWindowRunsBackwards) && now_nanos < account.begin_nanos)) {
+    AdvanceWindow(account, *budget, now_nanos);
+  }
+}
+
+// What top-ups add to the limit now. Drops those that ran out.
+int64_t ToppedUp(Account& account, Dimension dimension, int64_t now_nanos);
+
+inline int64_t LimitOf(Account& account, const Amounts& limits, Dimension d, int64_t now_nanos) {
+  const Extras* extras = account.MaybeExtras();
+  if (extras == nullptr || extras->top_ups == 0) return limits[d];
+  return Plus(limits[d], ToppedUp(account, d, now_nanos));
+}
+
+inline int64_t Committed(const Account& account, Dimension d) {
+  const int64_t known = Plus(account.settled[d], account.held[d]);
+  const Extras* extras = account.MaybeExtras();
+  return extras == nullptr ? known : Plus(known, extras->presumed[d]);
+}
+
+// The first limited dimension of which there is not enough for `asked`; kDimensions: it fits.
+inline int FirstShort(Account& account, const Budget& budget, const Amounts& asked, int64_t now_nanos) {
+  for (int i = 0; i < budget.limited_count; ++i) {
+    const Dimension d = budget.limited[i];
+    const int64_t slack = Planted(Canary::kRoomForOneMore) ? 1 : 0;
+    if (Plus(Committed(account, d), asked[d]) >
+        Plus(LimitOf(account, budget.hold_limits, d, now_nanos), slack))
+      return static_cast<int>(d);
+  }
+  return kDimensions;
+}
+
+inline void AddHeld(Account& account, const Amounts& amounts) {
+  for (int i = 0; i < kDimensions; ++i) account.held.of[i] = Plus(account.held.of[i], amounts.of[i]);
+}
+inline void SubtractHeld(Account& account, const Amounts& amounts) {
+  for (int i = 0; i < kDimensions; ++i) account.held.of[i] -= amounts.of[i];
+}
+
+// Adds to what is settled; an amount may be negative, when a stream cost less than it had settled in part.
+void AddSettledSlow(Account& account, const Amounts& amounts);
+inline void AddSettled(Account& account, const Amounts& amounts) {
+  if (KindOf(account.window) == WindowKind::kRolling) return AddSettledSlow(account, amounts);
+  for (int i = 0; i < kDimensions; ++i)
+    account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], amounts.of[i]));
+}
+
+// Whether what was presumed spent at `time_nanos` still counts in the account.
+bool PresumedCounts(const Account& account, const Budget* budget, int64_t time_nanos);
+
+// What was set aside is presumed spent. Nothing, if that is of a window that has closed since.
+void AddPresumed(Account& account, const Budget* budget, const Amounts& amounts, int64_t presumed_at_nanos);
+// What was presumed spent changes: from `rest_before` to `rest_after` of the hold's amount, and from
+// `booked_before` to `booked_after`.
+struct PresumedChange {
+  Amounts rest_before, rest_after, booked_before, booked_after;
+};
+void SettlePresumed(Account& account, const Budget* budget, const PresumedChange& change,
+                    int64_t presumed_at_nanos);
+
+// Whether the account is past a limit of its budget.
+bool PastLimit(Account& account, const Budget& budget, int64_t now_nanos);
+
+// When there could be room for `asked` in this dimension, if nothing else is held. kForever: not by waiting.
+int64_t ResetsAt(Account& account, const Budget& budget, Dimension dimension, int64_t asked,
+                 int64_t now_nanos);
+
+// Whether forgetting the account loses nothing: nothing is spent, held or topped up in it.
+bool IsEmpty(const Account& account);
+
+}  // namespace purser::budget
+
+#endif  // PURSER_ENGINE_BUDGET_ACCOUNT_H_

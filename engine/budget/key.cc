@@ -1,0 +1,116 @@
+#include "engine/budget/key.h"
+
+#include <initializer_list>
+#include <span>
+
+#include "engine/budget/canary.h"
+#include "engine/budget/sha256.h"
+
+namespace purser::budget {
+namespace {
+
+// Seven bits a byte, the last one without the top bit.
+struct Length {
+  explicit Length(size_t value) {
+    for (; value >= 128; value >>= 7) bytes[size++] = static_cast<char>(value | 128);
+    bytes[size++] = static_cast<char>(value);
+  }
+  std::string_view view() const { return {bytes.data(), static_cast<size_t>(size)}; }
+
+  std::array<char, 10> bytes;
+  int size = 0;
+};
+
+template <typename Sink>
+void ForEachPiece(std::span<const std::string_view> values, Sink&& sink) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i + 1 < values.size() && !Planted(Canary::kKeysRunTogether)) sink(Length(values[i].size()).view());
+    sink(values[i]);
+  }
+}
+
+KeyBytes Join(std::span<const std::string_view> values) {
+  KeyBytes key;
+  size_t size = 0;
+  ForEachPiece(values, [&](std::string_view piece) {
+    if (size < key.bytes.size())
+      std::memcpy(key.bytes.data() + size, piece.data(), std::min(piece.size(), key.bytes.size() - size));
+    size += piece.size();
+  });
+  if (size <= key.bytes.size()) {
+    key.size = static_cast<uint8_t>(size);
+    return key;
+  }
+  Sha256 sha;
+  ForEachPiece(values, [&](std::string_view piece) { sha.Add(piece); });
+  const std::array<uint8_t, 32> digest = sha.Finish();
+  std::memcpy(key.bytes.data() + KeyBytes::kDigestedPrefix, digest.data(), digest.size());
+  key.size = KeyBytes::kMaxSize;
+  key.digested = true;
+  return key;
+}
+
+void AppendPrintable(std::string_view bytes, std::string* text) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  for (const unsigned char c : bytes) {
+    if (c > ' ' && c < 0x7f && c != '\\' && c != '/') {
+      text->push_back(static_cast<char>(c));
+    } else {
+      text->append({'\\', 'x', kHex[c >> 4], kHex[c & 15]});
+    }
+  }
+}
+
+// Takes the length in front of a value off `rest`; more than what is left if the length itself is cut off.
+size_t TakeLength(std::string_view* rest) {
+  size_t value = 0;
+  for (int shift = 0; shift < 63; shift += 7) {
+    if (rest->empty()) return std::string_view::npos;
+    const unsigned char c = static_cast<unsigned char>(rest->front());
+    rest->remove_prefix(1);
+    value |= static_cast<size_t>(c & 127) << shift;
+    if (c < 128) break;
+  }
+  return value;
+}
+
+}  // namespace
+
+KeyBytes MakeKey(const Budget& budget, const Scope& scope) {
+  std::array<std::string_view, kMaxKeyFields> values;
+  for (size_t i = 0; i < budget.key.size(); ++i) values[i] = ValueOf(scope, budget.key[i]);
+  return Join(std::span(values).first(budget.key.size()));
+}
+
+KeyBytes MakeTaskKey(std::string_view tenant, std::string_view task) {
+  const std::array<std::string_view, 2> values = {tenant, task};
+  return Join(values);
+}
+
+std::string KeyText(const Budget& budget, const KeyBytes& key) {
+  std::string text;
+  std::string_view rest = key.view();
+  if (key.digested) rest = rest.substr(0, KeyBytes::kDigestedPrefix);
+  for (size_t i = 0; i < budget.key.size(); ++i) {
+    const bool last = i + 1 == budget.key.size();
+    const size_t size = last ? rest.size() : TakeLength(&rest);
+    const std::string_view value = rest.substr(0, size);
+    if (!(i == 0 && value.empty() && !last)) {  // A tenant that was left out.
+      if (!text.empty()) text.push_back('/');
+      AppendPrintable(value, &text);
+    }
+    rest.remove_prefix(value.size());
+    if (key.digested && rest.empty()) break;
+  }
+  if (key.digested) {
+    text += "..";
+    static constexpr char kHex[] = "0123456789abcdef";
+    for (int i = 0; i < 4; ++i) {
+      const unsigned char c = static_cast<unsigned char>(key.bytes[KeyBytes::kDigestedPrefix + i]);
+      text.append({kHex[c >> 4], kHex[c & 15]});
+    }
+  }
+  return text;
+}
+
+}  // namespace purser::budget
