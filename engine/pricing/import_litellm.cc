@@ -306,7 +306,7 @@ void RowImporter::AddProviderSpecific(const JsonTree& entry) {
 
 void RowImporter::AddUplift(std::string_view key, const char* region) {
   const JsonTree* multiplier = row_.Find(key);
-  if (multiplier == nullptr || !multiplier->is_number()) return;
+  if (multiplier == nullptr || multiplier->text.empty()) return;
   prices::Uplift* uplift = model_->add_uplifts();
   if (region != nullptr) {
     uplift->add_regions(region);
