@@ -50,7 +50,7 @@ class QuantileSketch {
 
   // Adds what `other` saw, as if both had been one.
   void Merge(const QuantileSketch& other);
-  // Forgets everything. An Add at the same time may survive or not.
+  // Forgets everything. Not at the same time as Add or Merge on this sketch.
   void Clear();
 
   // A compact portable form for snapshots (varints of the buckets in use), appended to `out`.
@@ -63,8 +63,9 @@ class QuantileSketch {
   static int64_t ValueOf(int bucket);  // Middle of the bucket.
 
  private:
-  void Forget();
-  void Publish();
+  void MergeCounts(const std::array<uint16_t, kBuckets>& counts, int64_t sum);
+  void Forget();   // Halves everything.
+  void Publish();  // Makes Summary() say what the buckets say.
 
   std::atomic<uint64_t> summary_{0};  // mean as float, then buckets of p50, p90, p95, p99.
   std::atomic<int64_t> sum_{0};
