@@ -41,6 +41,7 @@ class Cache::Impl {
   std::vector<std::string> Namespaces() const;
 
   const Options options_;
+  const bool verified_;  // A class is.
   std::atomic<uint64_t> generation_{1};
 
  private:
@@ -52,6 +53,8 @@ class Cache::Impl {
   Record* FindExact(const Query& query) const;
   void LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
                       std::string* answer, Namespace* name_space, Hit* hit) const;
+  void LookupVerified(const Query& query, const Partition& partition, const float* unit, int64_t now_nanos,
+                      std::string* answer, Hit* hit) const;
   void Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos, std::string* answer,
               Hit* hit) const;
   Namespace* FindNamespace(std::string_view name) const;
@@ -65,6 +68,9 @@ class Cache::Impl {
   bool Outdated(const Entry& entry) const;
   void Link(Record* record, Record* replaced);
   void Erase(Record* record, Leaving why);
+  void Learn(const Trial& trial, bool right);
+  void ReportVerified(const Verifier::Report& report, NamespaceStats* stats) const;
+  void CountNamespace(Namespace* name_space);
   void CountPartition(Partition* partition);
   void DropIfEmpty(Partition* partition);
   void DropIfEmpty(Namespace* name_space);

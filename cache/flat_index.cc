@@ -276,12 +276,15 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
     std::nth_element(survivors.begin(), survivors.begin() + kMostSurvivors, survivors.end(), nearer);
     survivors.resize(kMostSurvivors);
   }
-  std::sort(survivors.begin(), survivors.end(), nearer);
+  // A heap instead of sorting: often a few of many are enough.
+  const auto farther = [](const Survivor& a, const Survivor& b) { return a.differ > b.differ; };
+  std::make_heap(survivors.begin(), survivors.end(), farther);
   uint32_t cut = ~0U;
   float cut_at = nearest->least();
-  for (const Survivor& survivor : survivors) {
-    if (survivor.differ > cut) break;
-    compare(survivor.record->load());
+  for (auto end = survivors.end(); end != survivors.begin() && survivors.front().differ <= cut;) {
+    const std::atomic<Record*>* record = survivors.front().record;
+    std::pop_heap(survivors.begin(), end--, farther);
+    compare(record->load());
     // The better the candidates found, the nearer a sketch has to be.
     if (nearest->full() && nearest->least() > cut_at) {
       cut_at = nearest->least();

@@ -60,7 +60,8 @@ class FlatIndex {
   // least as similar as nearest->least() are overlooked with the probability that Sketcher::CutsFor says.
   void Search(const float* unit, int64_t now_nanos, Nearest* nearest) const;
 
-  size_t size() const { return size_; }
+  // From any thread.
+  size_t size() const { return size_.load(std::memory_order_relaxed); }
   // Besides the records themselves.
   size_t bytes() const { return bytes_; }
 
@@ -119,7 +120,7 @@ class FlatIndex {
   const size_t dimension_;
   Epochs* const epochs_;
   std::atomic<View*> view_;
-  size_t size_ = 0;
+  std::atomic<size_t> size_{0};
   size_t bytes_ = 0;
   size_t inserts_until_mean_ = 256;
   std::vector<uint32_t> free_;

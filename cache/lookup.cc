@@ -86,6 +86,7 @@ Hit Cache::Impl::Lookup(const Query& query, int64_t now_nanos, std::string* answ
   const Epochs::Guard guard = epochs_.Enter();
   if (const Record* record = FindExact(query); record != nullptr && record->ServesAt(now_nanos)) {
     Answer(*record, Hit::kExact, 1.0F, now_nanos, answer, &hit);
+    if (of_class.mode == Mode::kVerified) record->name_space->verifier->Skip();
     return hit;
   }
   Namespace* name_space = FindNamespace(query.name_space);
@@ -115,15 +116,41 @@ void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& of_clas
     embedding_model = options_.embedder->id();
   }
   const Partition* partition = FindPartition(query, embedding_model, dimension);
-  if (partition == nullptr) return;
+  if (partition == nullptr) {
+    if (of_class.mode == Mode::kVerified) name_space->verifier->Skip();
+    return;
+  }
 
-  const float threshold = std::max(of_class.threshold, query.least_similarity);
+  if (of_class.mode == Mode::kVerified) {
+    LookupVerified(query, *partition, unit.data(), now_nanos, answer, hit);
+    return;
+  }
   std::array<Candidate, kCandidates> places;
-  Nearest nearest(places, threshold);
+  Nearest nearest(places, std::max(of_class.threshold, query.least_similarity));
   partition->flat.Search(unit.data(), now_nanos, &nearest);
   for (size_t i = 0; i < nearest.size(); ++i) {
     Answer(*places[i].record, Hit::kSemantic, places[i].similarity, now_nanos, answer, hit);
     return;
+  }
+}
+
+void Cache::Impl::LookupVerified(const Query& query, const Partition& partition, const float* unit,
+                                 int64_t now_nanos, std::string* answer, Hit* hit) const {
+  std::array<Candidate, Verifier::kNeighbours> places;
+  Nearest nearest(places, Verifier::kLeastSimilarity);
+  partition.flat.Search(unit, now_nanos, &nearest);
+  const std::span<const Candidate> neighbours(places.data(), nearest.size());
+  const Verifier::Decision decision = partition.name_space->verifier->Decide(
+      neighbours, partition.flat.size(),
+      [&](const Candidate& candidate) { return candidate.similarity >= query.least_similarity; });
+  hit->trial = decision.trial;
+  hit->trial.name_space_id = partition.name_space->id;
+  if (decision.kind == Verifier::Decision::kAudit) {
+    hit->audit = true;
+    hit->similarity = decision.similarity;
+    Count(partition.name_space->counts.audits);
+  } else if (decision.kind == Verifier::Decision::kHit) {
+    Answer(*decision.record, Hit::kSemantic, decision.similarity, now_nanos, answer, hit);
   }
 }
 

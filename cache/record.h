@@ -70,6 +70,9 @@ struct Record {
   // Readers' marks.
   std::atomic<uint32_t> hits{0};
   std::atomic<double> touched{0.0};  // The inflation (eviction.h) at the last hit.
+  // Verified mode: requests that this entry would have answered and whose right answer became known.
+  std::atomic<uint16_t> tried{0};
+  std::atomic<uint16_t> right{0};
 
   const int16_t* vector() const { return reinterpret_cast<const int16_t*>(this + 1); }
   std::span<Label* const> labels() const {

@@ -10,6 +10,7 @@
 
 #include "cache/flat_index.h"
 #include "cache/hash.h"
+#include "cache/verifier.h"
 
 namespace purser::cache {
 
@@ -35,8 +36,13 @@ struct Namespace {
     std::atomic<uint64_t> audits{0};
   };
   Counts counts;
+  std::unique_ptr<Verifier> verifier;  // Null where no class is verified.
 
-  size_t bytes() const { return sizeof(Namespace) + name.capacity() + 64; }
+  // What the writer last counted.
+  size_t counted_bytes = 0;
+  size_t bytes() const {
+    return sizeof(Namespace) + name.capacity() + 64 + (verifier != nullptr ? verifier->bytes() : 0);
+  }
 };
 
 // The entries of a namespace that may be compared with each other: one embedding model, one dimension, one

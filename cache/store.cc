@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cache/binomial.h"
 #include "cache/cache_impl.h"
 #include "cache/kernels.h"
 
@@ -25,7 +26,10 @@ bool Finite(std::span<const float> embedding) {
 
 }  // namespace
 
-Cache::Impl::Impl(Options options) : options_(std::move(options)) {}
+Cache::Impl::Impl(Options options)
+    : options_(std::move(options)),
+      verified_(std::any_of(options_.classes.begin(), options_.classes.end(),
+                            [](const ClassOptions& of_class) { return of_class.mode == Mode::kVerified; })) {}
 
 Cache::Impl::~Impl() { Clear(); }
 
@@ -78,6 +82,7 @@ StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* 
     record->partition = MakePartition(record->name_space, query, embedding_model, dimension);
   }
   const uint64_t stored_id = record->id;
+  if (entry.trial.entry_id != 0) Learn(entry.trial, entry.trial.answer_hash == record->answer_hash);
   Link(record, replaced);
   Sweep(now_nanos, kSweepPerStore);
   MakeRoom(now_nanos);
@@ -123,9 +128,10 @@ Namespace* Cache::Impl::MakeNamespace(std::string_view name) {
   fresh->hash = HashBytes(name);
   fresh->name = std::string(name);
   fresh->id = next_namespace_id_++;
+  if (verified_) fresh->verifier = std::make_unique<Verifier>(options_.verified, &epochs_);
   namespaces_.Put(fresh, nullptr);
   namespace_by_id_[fresh->id] = fresh;
-  space_bytes_ += fresh->bytes();
+  CountNamespace(fresh);
   return fresh;
 }
 
@@ -188,6 +194,12 @@ void Cache::Impl::Erase(Record* record, Leaving why) {
   DropIfEmpty(name_space);
 }
 
+void Cache::Impl::CountNamespace(Namespace* name_space) {
+  const size_t bytes = name_space->bytes();
+  space_bytes_ += bytes - name_space->counted_bytes;
+  name_space->counted_bytes = bytes;
+}
+
 void Cache::Impl::CountPartition(Partition* partition) {
   const size_t bytes = partition->bytes();
   space_bytes_ += bytes - partition->counted_bytes;
@@ -207,8 +219,8 @@ void Cache::Impl::DropIfEmpty(Namespace* name_space) {
   if (namespaces_.size() < kRememberedNamespaces) return;
   namespaces_.Remove(name_space);
   namespace_by_id_.erase(name_space->id);
-  space_bytes_ -= name_space->bytes();
-  epochs_.Retire(name_space, name_space->bytes());
+  space_bytes_ -= name_space->counted_bytes;
+  epochs_.Retire(name_space, name_space->counted_bytes);
 }
 
 void Cache::Impl::Sweep(int64_t now_nanos, size_t most) {
@@ -260,19 +272,49 @@ void Cache::Impl::Clear() {
   namespaces_.ForEach([&all](Namespace* name_space) { all.push_back(name_space); });
   for (Namespace* name_space : all) {
     namespaces_.Remove(name_space);
-    space_bytes_ -= name_space->bytes();
-    epochs_.Retire(name_space, name_space->bytes());
+    space_bytes_ -= name_space->counted_bytes;
+    epochs_.Retire(name_space, name_space->counted_bytes);
   }
   namespace_by_id_.clear();
   epochs_.Reclaim();
 }
 
-void Cache::Impl::Feedback(const Trial&, bool) {}
+void Cache::Impl::Feedback(const Trial& trial, bool right) {
+  const std::lock_guard lock(mutex_);
+  Learn(trial, right);
+  epochs_.Reclaim();
+}
+
+void Cache::Impl::Learn(const Trial& trial, bool right) {
+  const auto name_space = namespace_by_id_.find(trial.name_space_id);
+  if (name_space == namespace_by_id_.end() || name_space->second->verifier == nullptr) return;
+  name_space->second->verifier->Learn(trial, right);
+  CountNamespace(name_space->second);
+  const auto entry = by_id_.find(trial.entry_id);
+  if (entry == by_id_.end()) return;
+  Record& record = *entry->second;
+  if (record.tried.load(std::memory_order_relaxed) == UINT16_MAX) return;
+  record.tried.fetch_add(1, std::memory_order_relaxed);
+  if (right) record.right.fetch_add(1, std::memory_order_relaxed);
+}
 
 void Cache::Impl::Maintain(int64_t now_nanos) {
   const std::lock_guard lock(mutex_);
   Sweep(now_nanos, eviction_.size());
   epochs_.Reclaim();
+}
+
+// Audits are a sample of the would-be hits: their share of wrong answers is that of the hits, and times the
+// share of hits that of all requests.
+void Cache::Impl::ReportVerified(const Verifier::Report& report, NamespaceStats* stats) const {
+  const auto wrong = static_cast<double>(report.audits_wrong);
+  const auto audits = static_cast<double>(report.audits_judged);
+  const double scale = options_.verified.bound == Bound::kHits ? 1.0 : report.hit_share;
+  stats->judged = report.judged;
+  stats->least_score = report.least_score;
+  stats->error = audits > 0.0 ? scale * wrong / audits : 0.0;
+  stats->error_low = scale * LowerLimit(wrong, audits, 0.025);
+  stats->error_high = scale * UpperLimit(wrong, audits, 0.025);
 }
 
 NamespaceStats Cache::Impl::StatsOf(std::string_view name) const {
@@ -295,6 +337,7 @@ NamespaceStats Cache::Impl::StatsOf(std::string_view name) const {
   stats.audits = counts.audits.load(std::memory_order_relaxed);
   stats.entries = name_space->entries;
   stats.bytes = name_space->record_bytes + name_space->bytes();
+  if (name_space->verifier != nullptr) ReportVerified(name_space->verifier->GetReport(), &stats);
   partitions_.ForEach([&](const Partition* partition) {
     if (partition->name_space == name_space) stats.bytes += partition->bytes();
   });

@@ -10,6 +10,7 @@ namespace purser::cache {
 // known. A plain value; opaque to callers.
 struct Trial {
   static constexpr int kFeatures = 12;
+  uint64_t name_space_id = 0;  // Of the namespace, within this cache.
   uint64_t entry_id = 0;       // The entry that was, or would have been, the answer. 0: there was none.
   uint64_t answer_hash = 0;    // Of its answer key: tells whether a stored answer agrees.
   uint64_t model_version = 0;  // Of the learned model that gave the score.

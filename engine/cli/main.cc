@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   purser::cli::AddPricesVerb(app);
   purser::cli::AddReportVerb(app);
   purser::cli::AddLedgerVerb(app);
+  purser::cli::AddCacheEvalVerb(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

@@ -13,6 +13,7 @@ void AddCostVerb(CLI::App& app);
 void AddPricesVerb(CLI::App& app);
 void AddReportVerb(CLI::App& app);
 void AddLedgerVerb(CLI::App& app);
+void AddCacheEvalVerb(CLI::App& app);
 
 // Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
 // about it.

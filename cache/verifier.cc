@@ -1,0 +1,255 @@
+#include "cache/verifier.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cache/binomial.h"
+
+namespace purser::cache {
+namespace {
+
+// Neighbours weigh exp(kSharpness * similarity) in the vote on the answer; one as similar as kBackground is
+// what stands against even a unanimous vote.
+constexpr double kSharpness = 14.0;
+constexpr double kBackground = 0.35;
+
+double Weight(double similarity) { return std::exp(kSharpness * (similarity - 1.0)); }
+
+// Solves a symmetric system in place by Gauss-Jordan elimination with pivoting. The matrix has a right-hand
+// side as its last column.
+template <size_t N>
+void Solve(std::array<std::array<double, N + 1>, N>* system) {
+  auto& m = *system;
+  for (size_t i = 0; i < N; ++i) {
+    size_t pivot = i;
+    for (size_t row = i + 1; row < N; ++row) {
+      if (std::fabs(m[row][i]) > std::fabs(m[pivot][i])) pivot = row;
+    }
+    std::swap(m[i], m[pivot]);
+    for (size_t row = 0; row < N; ++row) {
+      if (row == i) continue;
+      const double factor = m[row][i] / m[i][i];
+      for (size_t column = i; column <= N; ++column) m[row][column] -= factor * m[i][column];
+    }
+  }
+  for (size_t i = 0; i < N; ++i) m[i][N] /= m[i][i];
+}
+
+}  // namespace
+
+Verifier::Verifier(const VerifiedOptions& options, Epochs* epochs)
+    : options_(options), epochs_(epochs), rule_(new Rule) {
+  for (std::atomic<float>& score : latest_) score.store(kNothing);
+}
+
+Verifier::~Verifier() { delete rule_.load(); }
+
+double Verifier::Rule::Score(const Features& features) const {
+  double sum = 0.0;
+  for (size_t i = 0; i < kFeatures; ++i) sum += weights[i] * features[i];
+  return 1.0 / (1.0 + std::exp(-sum));
+}
+
+// The answer that most of the neighbourhood stands for, the nearer the more.
+Verifier::Group Verifier::BestAnswer(std::span<const Candidate> neighbours) {
+  Group best;
+  double total = Weight(kBackground);
+  for (size_t i = 0; i < neighbours.size(); ++i) {
+    total += Weight(neighbours[i].similarity);
+    double sum = 0.0;
+    for (const Candidate& other : neighbours) {
+      if (other.record->answer_hash == neighbours[i].record->answer_hash) sum += Weight(other.similarity);
+    }
+    if (sum > best.share) best = {neighbours[i].record->answer_hash, sum};
+  }
+  best.share /= total;
+  return best;
+}
+
+Verifier::Decision Verifier::Judge(std::span<const Candidate> neighbours, const Group& group,
+                                   const Candidate& serving, size_t entries) const {
+  float rival = 0.0F;
+  int agree = 0;
+  for (size_t i = 0; i < neighbours.size(); ++i) {
+    if (neighbours[i].record->answer_hash != group.answer_hash) {
+      rival = std::max(rival, neighbours[i].similarity);
+    } else if (i < 5) {
+      ++agree;
+    }
+  }
+  const float similarity = serving.similarity;
+  const auto tried = static_cast<float>(serving.record->tried.load(std::memory_order_relaxed));
+  const auto right = static_cast<float>(serving.record->right.load(std::memory_order_relaxed));
+  const Features features = {1.0F,
+                             similarity,
+                             similarity - rival,
+                             static_cast<float>(std::log(group.share / (1.02 - group.share))),
+                             static_cast<float>(agree) / 5.0F,
+                             std::log((right + 1.5F) / (std::max(tried - right, 0.0F) + 0.5F)),
+                             similarity * similarity,
+                             std::max(0.0F, similarity - 0.8F) * 5.0F,
+                             std::log(1.0F + static_cast<float>(entries)) / 10.0F};
+  const Rule& rule = *rule_.load();
+  Decision decision;
+  decision.record = serving.record;
+  decision.similarity = similarity;
+  decision.trial.entry_id = serving.record->id;
+  decision.trial.answer_hash = group.answer_hash;
+  decision.trial.model_version = rule.version;
+  decision.trial.score = static_cast<float>(rule.Score(features));
+  std::copy(features.begin(), features.end(), decision.trial.features.begin());
+  Note(decision.trial.score);
+  if (decision.trial.score >= rule.least_score) {
+    const bool audited = Audited();
+    decision.kind = audited ? Decision::kAudit : Decision::kHit;
+    decision.trial.propensity = static_cast<float>(options_.audit_rate);
+  }
+  return decision;
+}
+
+void Verifier::Skip() const { Note(kNothing); }
+
+void Verifier::Note(float score) const {
+  const uint64_t at = requests_.fetch_add(1, std::memory_order_relaxed);
+  latest_[at % kLatest].store(score, std::memory_order_relaxed);
+}
+
+bool Verifier::Audited() const {
+  // splitmix64 of a counter: the same draws for the same seed.
+  uint64_t bits = options_.seed + (draws_.fetch_add(1, std::memory_order_relaxed) + 1) * 0x9E3779B97F4A7C15;
+  bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9;
+  bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EB;
+  bits ^= bits >> 31;
+  return static_cast<double>(bits >> 11) * 0x1.0p-53 < options_.audit_rate;
+}
+
+void Verifier::Learn(const Trial& trial, bool right) {
+  Known known;
+  std::copy_n(trial.features.begin(), kFeatures, known.features.begin());
+  known.right = right;
+  if (known_.size() < kMostKnown) {
+    known_.push_back(known);
+  } else {
+    known_[learned_ % kMostKnown] = known;
+  }
+  ++learned_;
+  if (trial.propensity < 1.0F) {
+    ++audits_judged_;
+    audits_wrong_ += !right;
+  }
+  if (learned_ >= next_look_) Look();
+}
+
+void Verifier::Look() {
+  ++looks_;
+  // Looks cost confidence with kHits, only time with kRequests.
+  const double pace = options_.bound == Bound::kHits ? 0.5 : 0.08;
+  next_look_ =
+      learned_ + std::max<uint64_t>(50, static_cast<uint64_t>(pace * static_cast<double>(std::min<uint64_t>(
+                                                                         learned_, 2 * kMostKnown))));
+  Rule* fresh = new Rule(*rule_.load());
+  ++fresh->version;
+  Fit(fresh);
+  std::vector<Scored> scored;
+  scored.reserve(known_.size());
+  for (const Known& known : known_) scored.push_back({fresh->Score(known.features), known.right});
+  std::sort(scored.begin(), scored.end(), [](const Scored& a, const Scored& b) { return a.score > b.score; });
+  fresh->least_score =
+      options_.bound == Bound::kHits ? LeastScoreForHits(scored) : LeastScoreForRequests(scored);
+  Rule* old = rule_.load();
+  rule_.store(fresh);
+  epochs_->Retire(old, sizeof(Rule));
+}
+
+// Newton's method with a Gaussian prior of unit variance on each weight.
+void Verifier::Fit(Rule* rule) const {
+  for (int round = 0; round < 15; ++round) {
+    std::array<std::array<double, kFeatures + 1>, kFeatures> system{};
+    for (size_t i = 0; i < kFeatures; ++i) {
+      system[i][i] = 1.0;
+      system[i][kFeatures] = -rule->weights[i];
+    }
+    for (const Known& known : known_) {
+      const double score = rule->Score(known.features);
+      const double surprise = (known.right ? 1.0 : 0.0) - score;
+      const double curvature = score * (1.0 - score);
+      for (size_t i = 0; i < kFeatures; ++i) {
+        system[i][kFeatures] += surprise * known.features[i];
+        for (size_t j = 0; j < kFeatures; ++j) {
+          system[i][j] += curvature * known.features[i] * known.features[j];
+        }
+      }
+    }
+    Solve<kFeatures>(&system);
+    double largest = 0.0;
+    for (size_t i = 0; i < kFeatures; ++i) {
+      // Steps are bounded, so that separable data does not throw the first ones far off.
+      const double step = std::clamp(system[i][kFeatures], -2.0, 2.0);
+      rule->weights[i] += step;
+      largest = std::max(largest, std::fabs(step));
+    }
+    if (largest < 1e-4) break;
+  }
+}
+
+double Verifier::LeastScoreForHits(const std::vector<Scored>& scored) const {
+  const double alpha = options_.alpha / (static_cast<double>(looks_) * (looks_ + 1));
+  double least = 2.0;
+  double wrong = 0.0;
+  // The first number of trials that could pass without a wrong answer; then steps of a tenth.
+  auto next = static_cast<size_t>(std::ceil(std::log(alpha) / std::log1p(-options_.delta)));
+  for (size_t n = 1; n <= scored.size(); ++n) {
+    wrong += !scored[n - 1].right;
+    if (n < next) continue;
+    if (UpperLimit(wrong, static_cast<double>(n), alpha) > options_.delta) break;
+    least = scored[n - 1].score;
+    next = n + std::max<size_t>(10, n / 10);
+  }
+  return least;
+}
+
+double Verifier::LeastScoreForRequests(const std::vector<Scored>& scored) const {
+  const uint64_t requests = requests_.load(std::memory_order_relaxed);
+  const size_t count = std::min<uint64_t>(requests, kLatest);
+  std::vector<double> latest;
+  latest.reserve(count);
+  for (size_t i = 0; i < count; ++i) latest.push_back(latest_[i].load(std::memory_order_relaxed));
+  std::sort(latest.begin(), latest.end(), std::greater<>());
+  double least = 2.0;
+  double expected = 0.0;        // Wrong answers among the latest requests, by the model.
+  double known_expected = 0.0;  // The same among known requests of at least that score ...
+  double known_wrong = 0.0;     // ... and what it was.
+  size_t known = 0;
+  for (size_t i = 0; i < count && latest[i] >= 0.0; ++i) {
+    expected += 1.0 - latest[i];
+    for (; known < scored.size() && scored[known].score >= latest[i]; ++known) {
+      known_expected += 1.0 - scored[known].score;
+      known_wrong += !scored[known].right;
+    }
+    if (known < kLeastKnown / 2) continue;
+    const auto trials = static_cast<double>(known);
+    const double limit = trials * UpperLimit(known_wrong, trials, options_.alpha);
+    const double correction = std::max(1.0, limit / known_expected);
+    if (expected * correction <= options_.delta * static_cast<double>(count)) least = latest[i];
+    // Far beyond what could still be allowed.
+    if (expected > 2.0 * options_.delta * static_cast<double>(count)) break;
+  }
+  return least;
+}
+
+Verifier::Report Verifier::GetReport() const {
+  Report report;
+  report.judged = learned_;
+  report.audits_judged = audits_judged_;
+  report.audits_wrong = audits_wrong_;
+  report.least_score = rule_.load()->least_score;
+  const size_t count = std::min<uint64_t>(requests_.load(std::memory_order_relaxed), kLatest);
+  size_t hits = 0;
+  for (size_t i = 0; i < count; ++i) {
+    hits += latest_[i].load(std::memory_order_relaxed) >= report.least_score;
+  }
+  if (count > 0) report.hit_share = static_cast<double>(hits) / static_cast<double>(count);
+  return report;
+}
+
+}  // namespace purser::cache
