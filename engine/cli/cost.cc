@@ -3,7 +3,7 @@
 #include "engine/pricing/cost.h"
 
 #include <chrono>
-#include <fstream>
+#include <cstdio>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -15,7 +15,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/cli/verbs.h"
+#include "engine/pricing/json_tree.h"
+#include "engine/pricing/model_compiler.h"
 #include "engine/pricing/price_book.h"
+#include "engine/pricing/stated_rates.h"
 #include "engine/pricing/usage_block.h"
 #include "nlohmann/json.hpp"
 #include "simdjson.h"
@@ -42,8 +45,10 @@ struct Case {
   std::string api_flavor;
   std::string service_tier;
   std::string region;
+  std::string rates_unit;  // "USD per token" or "USD per mtok", of rates that are named by meter only.
   std::string response;
   std::string usage;
+  std::string rates;  // Stated with the case: then no book is asked.
 };
 
 absl::StatusOr<Case> ReadCase(simdjson::ondemand::parser* parser, const simdjson::padded_string& line) {
@@ -67,9 +72,11 @@ absl::StatusOr<Case> ReadCase(simdjson::ondemand::parser* parser, const simdjson
                         : key == "api_flavor"   ? &one.api_flavor
                         : key == "service_tier" ? &one.service_tier
                         : key == "region"       ? &one.region
+                        : key == "prices_unit"  ? &one.rates_unit
                                                 : nullptr;
     std::string* block = key == "response" || key == "raw_response" ? &one.response
                          : key == "usage"                           ? &one.usage
+                         : key == "prices"                          ? &one.rates
                                                                     : nullptr;
     simdjson::ondemand::value value;
     if (auto error = field.value().get(value)) return bad(error);
@@ -101,18 +108,30 @@ class Coster {
   absl::Status Price(const Case& one, std::string* model, Cost* cost);
 
  private:
-  absl::StatusOr<const ModelPrices*> Resolve(const std::string& provider, const std::string& model);
+  absl::StatusOr<const ModelPrices*> Resolve(const Case& one, const std::string& model);
 
   const PriceBook& book_;
   pricing::UsageReader reader_;
   pricing::UsageBlock block_;
+  std::unique_ptr<ModelPrices> stated_;
   std::map<std::pair<std::string, std::string>, absl::StatusOr<const ModelPrices*>> resolved_;
 };
 
-absl::StatusOr<const ModelPrices*> Coster::Resolve(const std::string& provider, const std::string& model) {
-  const auto key = std::make_pair(provider, model);
+absl::StatusOr<const ModelPrices*> Coster::Resolve(const Case& one, const std::string& model) {
+  if (!one.rates.empty()) {
+    const auto rates = pricing::ParseJsonTree(one.rates);
+    if (!rates.ok()) return rates.status();
+    const int64_t unit = one.rates_unit == "USD per token" ? 1 : 1'000'000;
+    const auto stated_model = pricing::ModelFromStatedRates(*rates, one.provider, unit);
+    if (!stated_model.ok()) return stated_model.status();
+    auto compiled = pricing::CompileModel(*stated_model);
+    if (!compiled.ok()) return compiled.status();
+    stated_ = *std::move(compiled);
+    return stated_.get();
+  }
+  const auto key = std::make_pair(one.provider, model);
   auto it = resolved_.find(key);
-  if (it == resolved_.end()) it = resolved_.emplace(key, book_.Resolve(model, provider)).first;
+  if (it == resolved_.end()) it = resolved_.emplace(key, book_.Resolve(model, one.provider)).first;
   return it->second;
 }
 
@@ -136,8 +155,9 @@ absl::Status Coster::Price(const Case& one, std::string* model, Cost* cost) {
     read = absl::InvalidArgumentError("no \"response\" and no \"usage\": the usage is unknown");
   }
   if (!read.ok()) return read;
-  if (model->empty()) return absl::InvalidArgumentError("no model is named, in the case or in the response");
-  const auto prices = Resolve(one.provider, *model);
+  if (model->empty() && one.rates.empty())
+    return absl::InvalidArgumentError("no model is named, in the case or in the response");
+  const auto prices = Resolve(one, *model);
   if (!prices.ok()) return prices.status();
   pricing::Realize(**prices, block_.usage, pricing::ParseServiceTier(one.service_tier), one.region,
                    time_nanos, cost);
@@ -159,6 +179,8 @@ nlohmann::ordered_json ItemsOf(const Cost& cost) {
 }
 
 void RunCost(const CostOptions& options) {
+  if (options.prices.empty())
+    std::fprintf(stderr, "purser cost: no --prices: only cases that state their rates are priced\n");
   const auto book = PriceBook::Load(options.prices);
   if (!book.ok()) Fail("cost", book.status().message().data());
   Coster coster(**book);
@@ -200,12 +222,14 @@ void AddCostVerb(CLI::App& app) {
   auto options = std::make_shared<CostOptions>();
   CLI::App* verb =
       app.add_subcommand("cost", "Price calls from their responses or usage, one JSON object per line");
-  verb->add_option("--prices", options->prices, "Price book; later ones override earlier ones")->required();
+  verb->add_option("--prices", options->prices, "Price book; later ones override earlier ones");
   verb->add_flag("--items", options->items, "Show the line items of each cost");
   verb->footer(
       "Reads {\"id\", \"provider\", \"model\", \"time\"?, \"api_flavor\"?, \"service_tier\"?, \"region\"?, "
       "and\n"
-      "\"response\": the provider's raw body, or \"usage\": {\"input_tokens\": 120, ...}}.\n"
+      "\"response\": the provider's raw body, or \"usage\": {\"input_tokens\": 120, ...}}; \"prices\": {...} "
+      "states\n"
+      "rates of its own, in genai-prices' or LiteLLM's keys.\n"
       "Example: echo "
       "'{\"id\":\"1\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"usage\":{\"input_tokens\":1000}}' |\n"
       "         purser cost --prices policies/prices/well_known.textproto");

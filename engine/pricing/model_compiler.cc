@@ -65,8 +65,12 @@ std::vector<TimeWindow::Offset> OffsetsOf(const absl::TimeZone& zone) {
   offsets.push_back({absl::ToUnixNanos(from), zone.At(from).offset});
   absl::TimeZone::CivilTransition change;
   while (zone.NextTransition(from, &change)) {
-    from = absl::FromCivil(change.to, zone);
-    if (from >= until) break;
+    // A skipped hour holds the moment at its beginning, a repeated one at its end.
+    const absl::TimeZone::TimeInfo before = zone.At(change.from);
+    const absl::TimeZone::TimeInfo after = zone.At(change.to);
+    const absl::Time moment = before.kind == absl::TimeZone::TimeInfo::UNIQUE ? after.trans : before.trans;
+    if (moment <= from || moment >= until) break;
+    from = moment;
     offsets.push_back({absl::ToUnixNanos(from), zone.At(from).offset});
   }
   return offsets;

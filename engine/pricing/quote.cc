@@ -26,8 +26,8 @@ class Quoting {
     return DearestUpTo(rate, rate.sized_by == Meter::kInputTokens ? input_.most_input_tokens : most_units);
   }
 
-  // Up to `most_units` of `meter`; the worst case may be billed under `or_meter` instead.
-  void Add(Meter meter, int64_t units, int64_t most_units, const MeterRate* or_rate = nullptr);
+  // Up to `most_units` of `meter`; at worst each costs `or_price`, if that is dearer.
+  void Add(Meter meter, int64_t units, int64_t most_units, UnitPrice or_price = {});
   void AddInput();
 
   const Sheet& sheet_;
@@ -35,7 +35,7 @@ class Quoting {
   Quote* quote_;
 };
 
-void Quoting::Add(Meter meter, int64_t units, int64_t most_units, const MeterRate* or_rate) {
+void Quoting::Add(Meter meter, int64_t units, int64_t most_units, UnitPrice or_price) {
   if (most_units < units) most_units = units;
   if (most_units <= 0) return;
   const MeterRate* rate = RateOf(meter);
@@ -59,10 +59,7 @@ void Quoting::Add(Meter meter, int64_t units, int64_t most_units, const MeterRat
     item.nanos = ChargeUp(std::max(units, units > 0 ? rate->minimum : 0), item.price);
   }
   item.most_price = rate->tiers.empty() ? rate->base : Dearest(*rate, most_units);
-  if (or_rate != nullptr) {
-    const UnitPrice other = Dearest(*or_rate, most_units);
-    if (Dearer(other, item.most_price)) item.most_price = other;
-  }
+  if (Dearer(or_price, item.most_price)) item.most_price = or_price;
   item.most_nanos = std::max(item.nanos, ChargeUp(std::max(most_units, rate->minimum), item.most_price));
   quote_->expected_nanos = AddSaturating(quote_->expected_nanos, item.nanos);
   quote_->worst_nanos = AddSaturating(quote_->worst_nanos, item.most_nanos);
@@ -81,23 +78,30 @@ void Quoting::AddInput() {
   const int64_t audio = OwnRateOf(Meter::kInputAudioTokens) != nullptr ? take(input_.audio_input_tokens) : 0;
   const int64_t image = OwnRateOf(Meter::kInputImageTokens) != nullptr ? take(input_.image_input_tokens) : 0;
 
-  // At worst nothing is in the cache: what was expected there is read, and written again, in full.
+  // At worst nothing is in the cache: what was expected there is read in full, and written again where the
+  // call asks for caching.
   const Meter write = input_.cache_write_1h ? Meter::kCacheWrite1hTokens : Meter::kCacheWrite5mTokens;
-  const bool caches = cached > 0 || written > 0;
-  const MeterRate* plain_rate = RateOf(Meter::kInputTokens);
-  if (cached > 0) Add(Meter::kCacheReadTokens, cached, cached, RateOf(write));
-  if (written > 0) Add(write, written, written, plain_rate);
-  if (audio > 0) Add(Meter::kInputAudioTokens, audio, audio, plain_rate);
-  if (image > 0) Add(Meter::kInputImageTokens, image, image, plain_rate);
+  UnitPrice dearest;
+  for (const Meter meter : {Meter::kInputTokens, cached > 0 || written > 0 ? write : Meter::kInputTokens}) {
+    const MeterRate* rate = RateOf(meter);
+    if (rate == nullptr) continue;
+    const UnitPrice price = Dearest(*rate, input_.most_input_tokens);
+    if (Dearer(price, dearest)) dearest = price;
+  }
+  if (cached > 0) Add(Meter::kCacheReadTokens, cached, cached, dearest);
+  if (written > 0) Add(write, written, written, dearest);
+  if (audio > 0) Add(Meter::kInputAudioTokens, audio, audio, dearest);
+  if (image > 0) Add(Meter::kInputImageTokens, image, image, dearest);
   const int64_t rest_at_most =
       std::max(input_.most_input_tokens, input_.input_tokens) - (input_.input_tokens - rest);
-  Add(Meter::kInputTokens, rest, rest_at_most, caches ? OwnRateOf(write) : nullptr);
+  Add(Meter::kInputTokens, rest, rest_at_most, dearest);
 }
 
 void Quoting::Run() {
   if (input_.input_tokens > 0 || input_.most_input_tokens > 0) AddInput();
+  const MeterRate* reasoning = OwnRateOf(Meter::kOutputReasoningTokens);
   Add(Meter::kOutputTokens, input_.output_tokens, input_.most_output_tokens,
-      RateOf(Meter::kOutputReasoningTokens));
+      reasoning == nullptr ? UnitPrice{} : Dearest(*reasoning, input_.most_output_tokens));
   if (OwnRateOf(Meter::kRequests) != nullptr) Add(Meter::kRequests, input_.requests, input_.requests);
   if (input_.images > 0 && OwnRateOf(Meter::kInputImages) != nullptr) {
     Add(Meter::kInputImages, input_.images, input_.images);
