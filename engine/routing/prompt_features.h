@@ -33,6 +33,7 @@ template <typename Visit>
 void ForEachWordFeature(std::string_view prompt, Visit visit) {
   using internal::Mix;
   uint64_t previous = 0x50555253;
+  uint64_t before_previous = 0x50555254;
   size_t at = 0;
   while (at < prompt.size()) {
     const char c = prompt[at];
@@ -64,14 +65,20 @@ void ForEachWordFeature(std::string_view prompt, Visit visit) {
     }
     visit(Mix(word));
     visit(Mix(previous * 3 + word));
+    visit(Mix(before_previous * 5 + word));
+    visit(Mix(before_previous * 9 + previous * 3 + word));
+    before_previous = previous;
     previous = word;
   }
 }
 
-inline constexpr int kStructureFeatures = 12;
+inline constexpr int kStructureFeatures = 24;
 inline constexpr std::array<std::string_view, kStructureFeatures> kStructureNames = {
-    "log_bytes", "log_words", "word_length", "log_numbers", "log_sentences", "log_list_items",
-    "log_math",  "log_code",  "log_lines",   "capitals",    "long_words",    "log_constraints"};
+    "log_bytes",        "log_words",       "word_length",    "log_numbers",    "log_sentences",
+    "log_list_items",   "log_math",        "log_code",       "log_lines",      "capitals",
+    "long_words",       "log_constraints", "digits",         "log_commas",     "commas_a_word",
+    "log_parentheses",  "log_negations",   "negates",        "log_quantities", "log_conditions",
+    "log_longest_line", "log_line_length", "extreme_length", "question"};
 std::array<double, kStructureFeatures> StructureOf(const TextMeasures& measures);
 
 }  // namespace purser::routing

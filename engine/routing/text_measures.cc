@@ -1,5 +1,6 @@
 #include "engine/routing/text_measures.h"
 
+#include <algorithm>
 #include <array>
 
 namespace purser::routing {
@@ -40,32 +41,71 @@ constexpr uint64_t HashWord(std::string_view word) {
   return hash;
 }
 
-constexpr std::string_view kConstraintWords[] = {
-    "must",     "exactly",   "only",       "without",     "except",   "unless",   "least",  "most",
-    "avoid",    "ensure",    "require",    "requires",    "required", "should",   "cannot", "never",
-    "always",   "precisely", "within",     "neither",     "nor",      "both",     "each",   "every",
-    "strictly", "limit",     "constraint", "constraints", "satisfy",  "satisfies"};
+enum class WordKind : uint8_t { kNone, kConstraint, kNegation, kQuantity, kCondition };
 
-// A bit a word in 512: a miss is settled by one load.
-struct ConstraintFilter {
-  constexpr ConstraintFilter() {
-    for (const std::string_view word : kConstraintWords) {
-      const uint64_t hash = HashWord(word);
-      bits[(hash >> 6) & 7] |= uint64_t{1} << (hash & 63);
+struct KindWord {
+  std::string_view word;
+  WordKind kind;
+};
+constexpr KindWord kKindWords[] = {
+    {"must", WordKind::kConstraint},        {"exactly", WordKind::kConstraint},
+    {"only", WordKind::kConstraint},        {"without", WordKind::kConstraint},
+    {"unless", WordKind::kConstraint},      {"most", WordKind::kConstraint},
+    {"avoid", WordKind::kConstraint},       {"ensure", WordKind::kConstraint},
+    {"require", WordKind::kConstraint},     {"requires", WordKind::kConstraint},
+    {"required", WordKind::kConstraint},    {"should", WordKind::kConstraint},
+    {"cannot", WordKind::kConstraint},      {"always", WordKind::kConstraint},
+    {"precisely", WordKind::kConstraint},   {"within", WordKind::kConstraint},
+    {"both", WordKind::kConstraint},        {"strictly", WordKind::kConstraint},
+    {"limit", WordKind::kConstraint},       {"constraint", WordKind::kConstraint},
+    {"constraints", WordKind::kConstraint}, {"satisfy", WordKind::kConstraint},
+    {"satisfies", WordKind::kConstraint},   {"not", WordKind::kNegation},
+    {"except", WordKind::kNegation},        {"least", WordKind::kNegation},
+    {"false", WordKind::kNegation},         {"incorrect", WordKind::kNegation},
+    {"never", WordKind::kNegation},         {"no", WordKind::kNegation},
+    {"neither", WordKind::kNegation},       {"nor", WordKind::kNegation},
+    {"half", WordKind::kQuantity},          {"twice", WordKind::kQuantity},
+    {"third", WordKind::kQuantity},         {"quarter", WordKind::kQuantity},
+    {"percent", WordKind::kQuantity},       {"times", WordKind::kQuantity},
+    {"than", WordKind::kQuantity},          {"each", WordKind::kQuantity},
+    {"every", WordKind::kQuantity},         {"per", WordKind::kQuantity},
+    {"rest", WordKind::kQuantity},          {"left", WordKind::kQuantity},
+    {"total", WordKind::kQuantity},         {"average", WordKind::kQuantity},
+    {"more", WordKind::kQuantity},          {"less", WordKind::kQuantity},
+    {"fewer", WordKind::kQuantity},         {"remaining", WordKind::kQuantity},
+    {"double", WordKind::kQuantity},        {"triple", WordKind::kQuantity},
+    {"if", WordKind::kCondition},           {"then", WordKind::kCondition},
+    {"suppose", WordKind::kCondition},      {"assume", WordKind::kCondition},
+    {"given", WordKind::kCondition},        {"when", WordKind::kCondition},
+    {"after", WordKind::kCondition},        {"before", WordKind::kCondition},
+};
+
+// By hash, open addressing; a quarter full, so that a word of none is mostly settled by one load.
+class WordKinds {
+ public:
+  constexpr WordKinds() {
+    for (const KindWord& word : kKindWords) {
+      const uint64_t hash = HashWord(word.word);
+      size_t at = SlotOf(hash);
+      while (hashes_[at] != 0) at = (at + 1) % kSlots;
+      hashes_[at] = hash;
+      kinds_[at] = word.kind;
     }
   }
-  constexpr bool MayHold(uint64_t hash) const { return (bits[(hash >> 6) & 7] >> (hash & 63)) & 1; }
-  std::array<uint64_t, 8> bits = {};
-};
-constexpr ConstraintFilter kFilter;
-
-bool IsConstraint(uint64_t hash) {
-  if (!kFilter.MayHold(hash)) return false;
-  for (const std::string_view word : kConstraintWords) {
-    if (HashWord(word) == hash) return true;
+  WordKind Find(uint64_t hash) const {
+    for (size_t at = SlotOf(hash); hashes_[at] != 0; at = (at + 1) % kSlots) {
+      if (hashes_[at] == hash) return kinds_[at];
+    }
+    return WordKind::kNone;
   }
-  return false;
-}
+
+ private:
+  static constexpr size_t kSlots = 256;
+  static constexpr size_t SlotOf(uint64_t hash) { return (hash ^ hash >> 32) % kSlots; }
+  std::array<uint64_t, kSlots> hashes_ = {};
+  std::array<WordKind, kSlots> kinds_ = {};
+};
+constexpr WordKinds kWordKinds;
 
 struct CodePoint {
   uint32_t value = 0;
@@ -109,6 +149,7 @@ class Pass {
       if (kind == kNewline) {
         line_open = false;
         ++at_;
+        EndLine();
         continue;
       }
       if (kind == kSpace) {
@@ -136,9 +177,11 @@ class Pass {
           Mark(c);
           break;
         default:
+          if (c == ',') ++out_.commas;
           ++at_;
       }
     }
+    EndLine();
   }
 
  private:
@@ -156,6 +199,11 @@ class Pass {
     size_t ahead = 1;
     while (ahead < 3 && KindOf(Next(ahead)) == kDigit) ++ahead;
     return (Next(ahead) == '.' || Next(ahead) == ')') && Next(ahead + 1) == ' ';
+  }
+
+  void EndLine() {
+    out_.longest_line = std::max(out_.longest_line, static_cast<int32_t>(at_ - line_begin_));
+    line_begin_ = at_;
   }
 
   void Word() {
@@ -206,7 +254,22 @@ class Pass {
     ++out_.words;
     if (at_ - begin >= 8) ++out_.long_words;
     if (inner_capital) ++out_.code_marks;
-    if (IsConstraint(hash)) ++out_.constraints;
+    switch (kWordKinds.Find(hash)) {
+      case WordKind::kNone:
+        break;
+      case WordKind::kConstraint:
+        ++out_.constraints;
+        break;
+      case WordKind::kNegation:
+        ++out_.negations;
+        break;
+      case WordKind::kQuantity:
+        ++out_.quantities;
+        break;
+      case WordKind::kCondition:
+        ++out_.conditions;
+        break;
+    }
   }
 
   void Number() {
@@ -216,6 +279,7 @@ class Pass {
       const Kind kind = KindOf(text_[at_]);
       const bool inner = (text_[at_] == ',' || text_[at_] == '.') && KindOf(Next()) == kDigit;
       if (kind != kDigit && !inner) break;
+      if (kind == kDigit) ++out_.digits;
       ++at_;
     }
     // "2x": a coefficient; "5th" and "10km" are not.
@@ -268,6 +332,7 @@ class Pass {
         if (next == '\n' || next == ' ' || at_ + 1 == text_.size()) ++out_.code_marks;
         break;
       case '(':
+        ++out_.parentheses;
         if (next == ')') {
           ++out_.code_marks;
           bytes = 2;
@@ -295,6 +360,7 @@ class Pass {
   std::string_view text_;
   TextMeasures& out_;
   size_t at_ = 0;
+  size_t line_begin_ = 0;
 };
 
 }  // namespace

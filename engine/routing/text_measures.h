@@ -18,9 +18,18 @@ struct TextMeasures {
   int32_t sentences = 0;          // ".", "!", "?" after a word and before a space or the end.
   int32_t numbers = 0;            // "3", "1,250.50", "1/2" is two.
   int32_t question_marks = 0;
-  int32_t list_items = 0;   // Lines that open with "-", "*", "•", "1." or "a)".
-  int32_t lines = 0;        // Lines that are not empty.
-  int32_t constraints = 0;  // Words that bind the answer: "must", "exactly", "without" ...
+  int32_t list_items = 0;  // Lines that open with "-", "*", "•", "1." or "a)".
+  int32_t lines = 0;       // Lines that are not empty.
+  int32_t digits = 0;
+  int32_t commas = 0;
+  int32_t parentheses = 0;   // Opening ones.
+  int32_t longest_line = 0;  // In bytes.
+
+  // Words of four kinds, in English.
+  int32_t constraints = 0;  // Bind the answer: "must", "exactly", "without" ...
+  int32_t negations = 0;    // "not", "except", "false" ...
+  int32_t quantities = 0;   // Relate amounts: "half", "twice", "than", "each" ...
+  int32_t conditions = 0;   // "if", "suppose", "when" ...
   int32_t code_marks = 0;
   int32_t math_marks = 0;
 
