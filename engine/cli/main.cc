@@ -13,6 +13,8 @@ int main(int argc, char** argv) {
   purser::cli::AddReportVerb(app);
   purser::cli::AddLedgerVerb(app);
   purser::cli::AddCacheEvalVerb(app);
+  purser::cli::AddEvalVerb(app);
+  purser::cli::AddFitVerb(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

@@ -14,6 +14,8 @@ void AddPricesVerb(CLI::App& app);
 void AddReportVerb(CLI::App& app);
 void AddLedgerVerb(CLI::App& app);
 void AddCacheEvalVerb(CLI::App& app);
+void AddEvalVerb(CLI::App& app);
+void AddFitVerb(CLI::App& app);
 
 // Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
 // about it.

@@ -25,7 +25,7 @@ std::shared_ptr<const Program> Program::Compile(const policy::Policy& policy,
   for (const CompiledSignal& signal : compiled->signals) {
     compiled->reads_text_measures |= signal.used && signal.kind == SignalKind::kMeasure &&
                                      signal.measure >= policy::TEXT_BYTES &&
-                                     signal.measure <= policy::SENTENCES;
+                                     signal.measure < policy::INPUT_TOKENS;
   }
   Lint(*compiled, diagnostics);
   return std::shared_ptr<const Program>(new Program(std::move(compiled)));

@@ -47,6 +47,14 @@ double NumberOf(policy::Measure measure, const Request& request, const Context& 
       return text.NonLatinShare();
     case policy::SENTENCES:
       return text.sentences;
+    case policy::QUANTITIES:
+      return text.quantities;
+    case policy::CONDITIONS:
+      return text.conditions;
+    case policy::NEGATIONS:
+      return text.negations;
+    case policy::COMMAS:
+      return text.commas;
     case policy::INPUT_TOKENS:
       return static_cast<double>(context.input_tokens);
     case policy::MAX_OUTPUT_TOKENS:

@@ -1,0 +1,100 @@
+// purser fit --data D.jsonl --out SCORER.textproto: learns a scorer from labelled prompts.
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/cli/verbs.h"
+#include "engine/routing/evaluation.h"
+#include "engine/routing/training.h"
+#include "google/protobuf/text_format.h"
+
+namespace purser::cli {
+namespace {
+
+struct FitCommand {
+  std::vector<std::string> data;
+  std::string out;
+  routing::FitOptions options;
+};
+
+std::vector<routing::Labelled> ReadAll(const std::vector<std::string>& paths) {
+  std::vector<routing::Labelled> all;
+  for (const std::string& path : paths) {
+    absl::StatusOr<std::vector<routing::Labelled>> data = routing::ReadLabelled(path);
+    if (!data.ok()) Fail("fit", std::string(data.status().message()));
+    all.insert(all.end(), data->begin(), data->end());
+  }
+  return all;
+}
+
+void PrintRow(const char* name, const routing::Spread& spread) {
+  std::printf("  %-12s %6.4f ± %.4f\n", name, spread.mean, spread.deviation);
+}
+
+void Print(const routing::FitReport& report) {
+  std::printf("%zu prompts; APGR on prompts that were not fitted on, mean and spread over %d folds:\n",
+              report.prompts, report.folds);
+  PrintRow("scorer", report.scorer);
+  PrintRow("length only", report.length_only);
+  PrintRow("random", report.random);
+  PrintRow("constant", {report.constant, 0});
+  std::printf("Chosen by cross-validation: word penalty %g, structure scale %g", report.word_penalty,
+              report.structure_scale);
+  if (report.group_share > 0) std::printf(", %g of each label from its subject", report.group_share);
+  std::printf("\n");
+}
+
+void Write(const routing::LearnedScorer& scorer, const std::string& path) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(scorer, &text);
+  std::ofstream out(path, std::ios::binary);
+  out << "# Written by `purser fit`. A policy reads it with signals { name: \"...\" scorer_file: \"...\" }.\n"
+      << text;
+  out.close();
+  if (!out)
+    Fail("fit", absl::StrCat(path, ": cannot be written; is there such a folder, and space?"));
+}
+
+void RunFit(const FitCommand& command) {
+  const std::vector<routing::Labelled> data = ReadAll(command.data);
+  const absl::StatusOr<routing::Fitted> fitted = routing::FitScorer(data, command.options);
+  if (!fitted.ok()) {
+    Fail("fit", absl::StrCat(absl::StrJoin(command.data, ", "), ": ", fitted.status().message()));
+  }
+  Print(fitted->report);
+  if (!fitted->report.Wins()) {
+    Fail("fit",
+         "nothing was written: the scorer loses to a router that needs no learning. More labelled prompts, "
+         "or prompts "
+         "more like each other, may help");
+  }
+  Write(fitted->scorer, command.out);
+  std::printf("Wrote %s\n", command.out.c_str());
+}
+
+}  // namespace
+
+void AddFitVerb(CLI::App& app) {
+  auto command = std::make_shared<FitCommand>();
+  CLI::App* verb = app.add_subcommand("fit", "Learn which prompts need the strong model");
+  verb->add_option("--data", command->data,
+                   "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; may be repeated")
+      ->required();
+  verb->add_option("--out", command->out, "Scorer to write, protobuf text")->required();
+  verb->add_option("--seed", command->options.seed, "Deals prompts out to folds")->capture_default_str();
+  verb->add_option("--folds", command->options.folds, "Of cross-validation")->capture_default_str();
+  verb->footer(
+      "\"strong\" and \"weak\": whether, or how well from 0 to 1, the strong and the weak model answered.\n"
+      "Writes nothing if the scorer does not beat random, length-only and constant routers on prompts it was "
+      "not\n"
+      "fitted on.\n"
+      "Example: purser fit --data labelled.jsonl --out scorer.textproto");
+  verb->callback([command] { RunFit(*command); });
+}
+
+}  // namespace purser::cli
