@@ -1,10 +1,11 @@
 // Program::Evaluate: gates, scores, rules.
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "engine/routing/compiled_policy.h"
 #include "engine/routing/program.h"
+#include "engine/routing/term.h"
 
 namespace purser::routing {
 namespace {
@@ -50,18 +51,6 @@ CandidateSet PassGates(const CompiledPolicy& compiled, const Request& request, c
     }
   });
   return passed;
-}
-
-double Contribution(const CompiledTerm& term, double value) {
-  double x = value - term.over;
-  if (term.equals >= 0) x = value == term.equals ? 1 : 0;
-  x = std::max(x, 0.0);
-  if (term.shape == policy::Term::LOG) {
-    x = std::log1p(x);
-  } else if (term.shape == policy::Term::PRESENT) {
-    x = x > 0 ? 1 : 0;
-  }
-  return std::clamp(term.weight * x, -term.most, term.most);
 }
 
 ScoreValue Sum(const CompiledScore& score, const double* values) {

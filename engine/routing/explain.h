@@ -14,7 +14,7 @@ namespace purser::routing {
 struct Explanation {
   struct Span {
     std::string pattern;  // As written in the policy.
-    std::string part;     // "last user turn", "system prompt", "history"
+    std::string part;     // "last user turn", "message 2"
     size_t offset = 0;    // In that part, in bytes.
     std::string text;     // What matched.
   };
@@ -25,7 +25,7 @@ struct Explanation {
   };
   struct TermLine {
     std::string signal;
-    double value = 0;
+    std::string value;
     double weight = 0;
     std::string shape;  // "linear", "log", "present"
     double contribution = 0;
