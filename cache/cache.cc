@@ -31,5 +31,11 @@ const Options& Cache::options() const { return impl_->options_; }
 NamespaceStats Cache::StatsOf(std::string_view name_space) const { return impl_->StatsOf(name_space); }
 CacheStats Cache::Stats() const { return impl_->Stats(); }
 std::vector<std::string> Cache::Namespaces() const { return impl_->Namespaces(); }
+absl::Status Cache::SaveTo(const std::string& path, int64_t now_nanos) const {
+  return impl_->SaveTo(path, now_nanos);
+}
+absl::Status Cache::LoadFrom(const std::string& path, int64_t now_nanos) {
+  return impl_->LoadFrom(path, now_nanos);
+}
 
 }  // namespace purser::cache

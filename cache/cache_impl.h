@@ -20,6 +20,8 @@
 
 namespace purser::cache {
 
+struct SnapshotEntry;
+
 // Readers (lookup.cc) follow the tables under an epoch Guard; writers (store.cc) hold mutex_.
 class Cache::Impl {
  public:
@@ -40,6 +42,10 @@ class Cache::Impl {
   CacheStats Stats() const;
   std::vector<std::string> Namespaces() const;
 
+  // persist.cc
+  absl::Status SaveTo(const std::string& path, int64_t now_nanos) const;
+  absl::Status LoadFrom(const std::string& path, int64_t now_nanos);
+
   const Options options_;
   const bool verified_;  // A class is.
   std::atomic<uint64_t> generation_{1};
@@ -47,10 +53,32 @@ class Cache::Impl {
  private:
   enum class Leaving { kEvicted, kExpired, kInvalidated, kReplaced, kCleared };
 
+  // All that a record is made from.
+  struct Draft {
+    std::string_view name_space;
+    std::span<const std::string_view> key;
+    std::string_view compatibility;
+    std::string_view text;
+    std::string_view answer;
+    std::string_view embedding_model;
+    size_t raw_dimension = 0;
+    std::span<const float> unit;  // Empty: exact tier only.
+    size_t class_index = 0;
+    std::vector<std::pair<uint8_t, std::string_view>> labels;
+    uint64_t generation = 0;
+    int64_t stored_nanos = 0;
+    int64_t expires_nanos = 0;
+    int64_t saved_nano_usd = 0;
+    uint64_t answer_hash = 0;
+    uint32_t hits = 0;
+    uint16_t tried = 0;
+    uint16_t right = 0;
+  };
+
   size_t ClassOf(std::string_view name) const;
 
   // Readers.
-  Record* FindExact(const Query& query) const;
+  Record* FindExact(std::string_view name_space, std::span<const std::string_view> key) const;
   void LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
                       std::string* answer, Namespace* name_space, Hit* hit) const;
   void LookupVerified(const Query& query, const Partition& partition, const float* unit, int64_t now_nanos,
@@ -58,14 +86,15 @@ class Cache::Impl {
   void Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos, std::string* answer,
               Hit* hit) const;
   Namespace* FindNamespace(std::string_view name) const;
-  Partition* FindPartition(const Query& query, std::string_view embedding_model, size_t dimension) const;
+  Partition* FindPartition(std::string_view name_space, std::string_view embedding_model, size_t dimension,
+                           std::string_view compatibility) const;
 
   // Writers.
   Namespace* MakeNamespace(std::string_view name);
-  Partition* MakePartition(Namespace* name_space, const Query& query, std::string_view embedding_model,
-                           size_t dimension);
-  std::vector<Label*> AcquireLabels(const Entry& entry);
-  bool Outdated(const Entry& entry) const;
+  Partition* MakePartition(Namespace* name_space, const Draft& draft);
+  bool Outdated(const Draft& draft, uint64_t generation) const;
+  StoreResult Add(const Draft& draft, int64_t now_nanos, uint64_t* id);
+  void Load(const SnapshotEntry& loaded, int64_t now_nanos);
   void Link(Record* record, Record* replaced);
   void Erase(Record* record, Leaving why);
   void Learn(const Trial& trial, bool right);

@@ -56,9 +56,9 @@ size_t Cache::Impl::ClassOf(std::string_view name) const {
   return fallback;
 }
 
-Record* Cache::Impl::FindExact(const Query& query) const {
-  return exact_.Find(KeyHash(query.name_space, query.key), [&query](const Record& record) {
-    return record.name_space->name == query.name_space && record.HasKey(query.key);
+Record* Cache::Impl::FindExact(std::string_view name_space, std::span<const std::string_view> key) const {
+  return exact_.Find(KeyHash(name_space, key), [&](const Record& record) {
+    return record.name_space->name == name_space && record.HasKey(key);
   });
 }
 
@@ -66,12 +66,12 @@ Namespace* Cache::Impl::FindNamespace(std::string_view name) const {
   return namespaces_.Find(HashBytes(name), [name](const Namespace& other) { return other.name == name; });
 }
 
-Partition* Cache::Impl::FindPartition(const Query& query, std::string_view embedding_model,
-                                      size_t dimension) const {
-  const Hash128 hash = PartitionHash(query.name_space, embedding_model, dimension, query.compatibility);
+Partition* Cache::Impl::FindPartition(std::string_view name_space, std::string_view embedding_model,
+                                      size_t dimension, std::string_view compatibility) const {
+  const Hash128 hash = PartitionHash(name_space, embedding_model, dimension, compatibility);
   return partitions_.Find(hash, [&](const Partition& other) {
-    return other.raw_dimension == dimension && other.name_space->name == query.name_space &&
-           other.embedding_model == embedding_model && other.compatibility == query.compatibility;
+    return other.raw_dimension == dimension && other.name_space->name == name_space &&
+           other.embedding_model == embedding_model && other.compatibility == compatibility;
   });
 }
 
@@ -84,7 +84,8 @@ Hit Cache::Impl::Lookup(const Query& query, int64_t now_nanos, std::string* answ
   if (of_class.mode == Mode::kOff) return hit;
 
   const Epochs::Guard guard = epochs_.Enter();
-  if (const Record* record = FindExact(query); record != nullptr && record->ServesAt(now_nanos)) {
+  if (const Record* record = FindExact(query.name_space, query.key);
+      record != nullptr && record->ServesAt(now_nanos)) {
     Answer(*record, Hit::kExact, 1.0F, now_nanos, answer, &hit);
     if (of_class.mode == Mode::kVerified) record->name_space->verifier->Skip();
     return hit;
@@ -115,7 +116,8 @@ void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& of_clas
     if (!options_.embedder->Embed(query.text, raw) || !Normalise(raw, &unit)) return;
     embedding_model = options_.embedder->id();
   }
-  const Partition* partition = FindPartition(query, embedding_model, dimension);
+  const Partition* partition =
+      FindPartition(query.name_space, embedding_model, dimension, query.compatibility);
   if (partition == nullptr) {
     if (of_class.mode == Mode::kVerified) name_space->verifier->Skip();
     return;

@@ -24,6 +24,21 @@ bool Finite(std::span<const float> embedding) {
   return embedding.empty() || Normalise(embedding, &unit);
 }
 
+using LabelTexts = std::vector<std::pair<uint8_t, std::string_view>>;
+
+LabelTexts LabelsOf(const Entry& entry) {
+  LabelTexts labels;
+  const auto add = [&](LabelKind kind, std::string_view text) {
+    labels.emplace_back(static_cast<uint8_t>(kind), text);
+  };
+  add(LabelKind::kNamespace, entry.query.name_space);
+  if (!entry.model.empty()) add(LabelKind::kModel, entry.model);
+  if (!entry.policy.empty()) add(LabelKind::kPolicy, entry.policy);
+  for (const std::string_view tag : entry.tags) add(LabelKind::kTag, tag);
+  for (const std::string_view source : entry.source_versions) add(LabelKind::kSourceVersion, source);
+  return labels;
+}
+
 }  // namespace
 
 Cache::Impl::Impl(Options options)
@@ -58,31 +73,54 @@ StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* 
     }
   }
 
+  Draft draft;
+  draft.name_space = query.name_space;
+  draft.key = query.key;
+  draft.compatibility = query.compatibility;
+  draft.text = query.text;
+  draft.answer = entry.answer;
+  draft.embedding_model = embedding_model;
+  draft.raw_dimension = dimension;
+  draft.unit = unit;
+  draft.class_index = class_index;
+  draft.labels = LabelsOf(entry);
+  draft.stored_nanos = now_nanos;
+  draft.expires_nanos = now_nanos > INT64_MAX - ttl ? INT64_MAX : now_nanos + ttl;
+  draft.saved_nano_usd = entry.saved_nano_usd;
+  draft.answer_hash = HashBytes(entry.answer_key.empty() ? entry.answer : entry.answer_key).low;
+
   const std::lock_guard lock(mutex_);
-  if (Outdated(entry)) return StoreResult::kOutdated;
-  const std::vector<Label*> labels = AcquireLabels(entry);
+  if (Outdated(draft, entry.generation)) return StoreResult::kOutdated;
+  draft.generation = entry.generation != 0 ? entry.generation : generation_.load();
+  if (entry.trial.entry_id != 0) Learn(entry.trial, entry.trial.answer_hash == draft.answer_hash);
+  return Add(draft, now_nanos, id);
+}
+
+StoreResult Cache::Impl::Add(const Draft& draft, int64_t now_nanos, uint64_t* id) {
+  std::vector<Label*> labels;
+  for (const auto& [kind, text] : draft.labels) labels.push_back(labels_.Acquire(kind, text));
   Record* record = Record::Make(
-      {.key = query.key, .text = query.text, .answer = entry.answer, .labels = labels, .unit = unit});
+      {.key = draft.key, .text = draft.text, .answer = draft.answer, .labels = labels, .unit = draft.unit});
   if (record->payload_bytes() > options_.max_entry_bytes || record->bytes() > options_.memory_bytes) {
     for (Label* label : labels) labels_.Release(label);
     Record::Free(record);
     return StoreResult::kTooLarge;
   }
-  record->hash = KeyHash(query.name_space, query.key);
-  record->id = next_id_++;
-  record->generation = entry.generation != 0 ? entry.generation : generation_.load();
-  record->stored_nanos = now_nanos;
-  record->expires_nanos = now_nanos > INT64_MAX - ttl ? INT64_MAX : now_nanos + ttl;
-  record->saved_nano_usd = entry.saved_nano_usd;
-  record->answer_hash = HashBytes(entry.answer_key.empty() ? entry.answer : entry.answer_key).low;
-  record->request_class = static_cast<uint32_t>(class_index);
-  Record* replaced = FindExact(query);
-  record->name_space = replaced != nullptr ? replaced->name_space : MakeNamespace(query.name_space);
-  if (!unit.empty()) {
-    record->partition = MakePartition(record->name_space, query, embedding_model, dimension);
-  }
-  const uint64_t stored_id = record->id;
-  if (entry.trial.entry_id != 0) Learn(entry.trial, entry.trial.answer_hash == record->answer_hash);
+  const uint64_t stored_id = next_id_++;
+  record->hash = KeyHash(draft.name_space, draft.key);
+  record->id = stored_id;
+  record->generation = draft.generation;
+  record->stored_nanos = draft.stored_nanos;
+  record->expires_nanos = draft.expires_nanos;
+  record->saved_nano_usd = draft.saved_nano_usd;
+  record->answer_hash = draft.answer_hash;
+  record->request_class = static_cast<uint32_t>(draft.class_index);
+  record->hits.store(draft.hits, std::memory_order_relaxed);
+  record->tried.store(draft.tried, std::memory_order_relaxed);
+  record->right.store(draft.right, std::memory_order_relaxed);
+  Record* replaced = FindExact(draft.name_space, draft.key);
+  record->name_space = replaced != nullptr ? replaced->name_space : MakeNamespace(draft.name_space);
+  if (!draft.unit.empty()) record->partition = MakePartition(record->name_space, draft);
   Link(record, replaced);
   Sweep(now_nanos, kSweepPerStore);
   MakeRoom(now_nanos);
@@ -92,34 +130,12 @@ StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* 
   return replaced != nullptr ? StoreResult::kReplaced : StoreResult::kStored;
 }
 
-bool Cache::Impl::Outdated(const Entry& entry) const {
-  if (entry.generation == 0) return false;
-  if (labels_.Forgotten(entry.generation)) return true;
-  const auto outdated = [&](LabelKind kind, std::string_view text) {
-    return !text.empty() && labels_.Outdated(static_cast<uint8_t>(kind), text, entry.generation);
-  };
-  if (labels_.Outdated(static_cast<uint8_t>(LabelKind::kNamespace), entry.query.name_space,
-                       entry.generation) ||
-      outdated(LabelKind::kModel, entry.model) || outdated(LabelKind::kPolicy, entry.policy)) {
-    return true;
-  }
-  return std::any_of(entry.tags.begin(), entry.tags.end(),
-                     [&](std::string_view tag) { return outdated(LabelKind::kTag, tag); }) ||
-         std::any_of(entry.source_versions.begin(), entry.source_versions.end(),
-                     [&](std::string_view source) { return outdated(LabelKind::kSourceVersion, source); });
-}
-
-std::vector<Label*> Cache::Impl::AcquireLabels(const Entry& entry) {
-  std::vector<Label*> labels;
-  const auto add = [&](LabelKind kind, std::string_view text) {
-    labels.push_back(labels_.Acquire(static_cast<uint8_t>(kind), text));
-  };
-  add(LabelKind::kNamespace, entry.query.name_space);
-  if (!entry.model.empty()) add(LabelKind::kModel, entry.model);
-  if (!entry.policy.empty()) add(LabelKind::kPolicy, entry.policy);
-  for (const std::string_view tag : entry.tags) add(LabelKind::kTag, tag);
-  for (const std::string_view source : entry.source_versions) add(LabelKind::kSourceVersion, source);
-  return labels;
+bool Cache::Impl::Outdated(const Draft& draft, uint64_t generation) const {
+  if (generation == 0) return false;
+  if (labels_.Forgotten(generation)) return true;
+  return std::any_of(draft.labels.begin(), draft.labels.end(), [&](const auto& label) {
+    return labels_.Outdated(label.first, label.second, generation);
+  });
 }
 
 Namespace* Cache::Impl::MakeNamespace(std::string_view name) {
@@ -135,16 +151,18 @@ Namespace* Cache::Impl::MakeNamespace(std::string_view name) {
   return fresh;
 }
 
-Partition* Cache::Impl::MakePartition(Namespace* name_space, const Query& query,
-                                      std::string_view embedding_model, size_t dimension) {
-  if (Partition* known = FindPartition(query, embedding_model, dimension)) return known;
-  const size_t padded = (dimension + Kernels::kPadding - 1) / Kernels::kPadding * Kernels::kPadding;
-  auto* fresh = new Partition(padded, &epochs_);
-  fresh->hash = PartitionHash(query.name_space, embedding_model, dimension, query.compatibility);
+Partition* Cache::Impl::MakePartition(Namespace* name_space, const Draft& draft) {
+  if (Partition* known =
+          FindPartition(draft.name_space, draft.embedding_model, draft.raw_dimension, draft.compatibility)) {
+    return known;
+  }
+  auto* fresh = new Partition(draft.unit.size(), &epochs_);
+  fresh->hash =
+      PartitionHash(draft.name_space, draft.embedding_model, draft.raw_dimension, draft.compatibility);
   fresh->name_space = name_space;
-  fresh->embedding_model = std::string(embedding_model);
-  fresh->compatibility = std::string(query.compatibility);
-  fresh->raw_dimension = dimension;
+  fresh->embedding_model = std::string(draft.embedding_model);
+  fresh->compatibility = std::string(draft.compatibility);
+  fresh->raw_dimension = draft.raw_dimension;
   partitions_.Put(fresh, nullptr);
   ++name_space->partitions;
   return fresh;

@@ -1,0 +1,97 @@
+// Saving and loading a cache.
+
+#include <cstring>
+
+#include "cache/cache_impl.h"
+#include "cache/kernels.h"
+#include "cache/snapshot.h"
+
+namespace purser::cache {
+namespace {
+
+SnapshotEntry Describe(const Record& record, const Options& options) {
+  SnapshotEntry entry;
+  entry.name_space = record.name_space->name;
+  entry.request_class = options.classes[record.request_class].name;
+  record.ForEachKeyPart([&entry](std::string_view part) { entry.key.push_back(part); });
+  entry.text = record.text();
+  entry.answer = record.answer();
+  for (const Label* label : record.labels()) entry.labels.emplace_back(label->kind, label->text);
+  if (record.partition != nullptr) {
+    entry.embedding_model = record.partition->embedding_model;
+    entry.compatibility = record.partition->compatibility;
+    entry.raw_dimension = record.partition->raw_dimension;
+    entry.vector = {reinterpret_cast<const char*>(record.vector()), record.dimension * sizeof(int16_t)};
+  }
+  entry.stored_nanos = record.stored_nanos;
+  entry.expires_nanos = record.expires_nanos;
+  entry.saved_nano_usd = record.saved_nano_usd;
+  entry.answer_hash = record.answer_hash;
+  entry.hits = record.hits.load(std::memory_order_relaxed);
+  entry.tried = record.tried.load(std::memory_order_relaxed);
+  entry.right = record.right.load(std::memory_order_relaxed);
+  return entry;
+}
+
+}  // namespace
+
+absl::Status Cache::Impl::SaveTo(const std::string& path, int64_t now_nanos) const {
+  SnapshotWriter writer;
+  {
+    // Records are immutable and live while the guard is held: the mutex is needed only to list them.
+    const Epochs::Guard guard = epochs_.Enter();
+    std::vector<const Record*> records;
+    {
+      const std::lock_guard lock(mutex_);
+      records.reserve(eviction_.size());
+      eviction_.ForEach([&](const Record* record) {
+        if (record->ServesAt(now_nanos)) records.push_back(record);
+      });
+    }
+    for (const Record* record : records) writer.Add(Describe(*record, options_));
+  }
+  return ReplaceFile(path, writer.Finish());
+}
+
+absl::Status Cache::Impl::LoadFrom(const std::string& path, int64_t now_nanos) {
+  std::string bytes;
+  if (absl::Status status = ReadFile(path, &bytes); !status.ok()) return status;
+  return ReadSnapshot(bytes, [&](const SnapshotEntry& loaded) { Load(loaded, now_nanos); });
+}
+
+void Cache::Impl::Load(const SnapshotEntry& loaded, int64_t now_nanos) {
+  const size_t class_index = ClassOf(loaded.request_class);
+  if (class_index == options_.classes.size() || options_.classes[class_index].mode == Mode::kOff) return;
+  if (now_nanos >= loaded.expires_nanos) return;
+  std::vector<float> raw(loaded.raw_dimension);
+  for (size_t i = 0; i < raw.size(); ++i) {
+    int16_t component;
+    std::memcpy(&component, loaded.vector.data() + i * sizeof(component), sizeof(component));
+    raw[i] = component;
+  }
+  std::vector<float> unit;
+  if (options_.classes[class_index].mode != Mode::kExact) Normalise(raw, &unit);
+  Draft draft;
+  draft.name_space = loaded.name_space;
+  draft.key = loaded.key;
+  draft.compatibility = loaded.compatibility;
+  draft.text = loaded.text;
+  draft.answer = loaded.answer;
+  draft.embedding_model = loaded.embedding_model;
+  draft.raw_dimension = loaded.raw_dimension;
+  draft.unit = unit;
+  draft.class_index = class_index;
+  for (const auto& [kind, text] : loaded.labels) draft.labels.emplace_back(static_cast<uint8_t>(kind), text);
+  draft.stored_nanos = loaded.stored_nanos;
+  draft.expires_nanos = loaded.expires_nanos;
+  draft.saved_nano_usd = loaded.saved_nano_usd;
+  draft.answer_hash = loaded.answer_hash;
+  draft.hits = static_cast<uint32_t>(loaded.hits);
+  draft.tried = static_cast<uint16_t>(loaded.tried);
+  draft.right = static_cast<uint16_t>(loaded.right);
+  const std::lock_guard lock(mutex_);
+  draft.generation = generation_.load();
+  Add(draft, now_nanos, nullptr);
+}
+
+}  // namespace purser::cache
