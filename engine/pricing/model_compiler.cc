@@ -117,6 +117,14 @@ class ModelCompiler {
   Diagnostics* diagnostics_;
 };
 
+bool IsPlain(const MeterRate& rate) {
+  const auto in_femtos = [](UnitPrice price) { return price.denominator == kFemtosPerNano; };
+  return rate.rule == TierRule::kWhole && rate.minimum == 0 && rate.meter != Meter::kRequests &&
+         (rate.tiers.empty() || rate.sized_by == Meter::kInputTokens) && in_femtos(rate.base) &&
+         std::all_of(rate.tiers.begin(), rate.tiers.end(),
+                     [&](const PriceTier& tier) { return in_femtos(tier.price); });
+}
+
 // Orders a sheet's rates and says which meter bills what.
 void Finish(Sheet* sheet) {
   std::stable_sort(sheet->rates.begin(), sheet->rates.end(), [](const MeterRate& a, const MeterRate& b) {
@@ -131,6 +139,7 @@ void Finish(Sheet* sheet) {
       if (Dearer(tier.price, rate.dearest)) rate.dearest = tier.price;
     }
   }
+  sheet->plain = std::all_of(sheet->rates.begin(), sheet->rates.end(), IsPlain);
   // From the general to the specific, so that the most specific rate has the last word.
   std::fill(std::begin(sheet->billed_by), std::end(sheet->billed_by), int8_t{-1});
   for (int r = static_cast<int>(sheet->rates.size()) - 1; r >= 0; --r) {

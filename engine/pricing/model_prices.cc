@@ -22,7 +22,7 @@ int64_t FloorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); 
 bool Applies(const Sheet& sheet, ServiceTier tier, std::string_view region, int64_t time_nanos) {
   if (sheet.service_tiers != 0 && (sheet.service_tiers >> static_cast<int>(tier) & 1) == 0) return false;
   if (time_nanos < sheet.from_nanos || time_nanos >= sheet.until_nanos) return false;
-  if (!sheet.regions.empty() && !AnyCovers(sheet.regions, region)) return false;
+  if (!sheet.regions.empty() && (region.empty() || !AnyCovers(sheet.regions, region))) return false;
   if (!sheet.regions_except.empty() && (region.empty() || AnyCovers(sheet.regions_except, region)))
     return false;
   return sheet.windows.empty() ||

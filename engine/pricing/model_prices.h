@@ -73,6 +73,9 @@ struct Sheet {
   // For each meter the index in `rates` of what bills a unit of it: its own rate, else the rate of the
   // nearest meter that includes it; -1: unpriced.
   int8_t billed_by[kMeterCount];
+  // Nothing but whole-call tiers by input size, at whole femto-dollars, without minimums and fees per
+  // request: as nearly every sheet is. Quoted by shorter arithmetic.
+  bool plain = false;
 };
 
 // What one model costs at one provider, and what the price books know of it. Immutable.

@@ -50,6 +50,9 @@ inline int64_t AddSaturating(int64_t a, int64_t b) {
 
 // True if a is dearer than b.
 inline bool Dearer(UnitPrice a, UnitPrice b) {
+  if (a.denominator == b.denominator) [[likely]] {
+    return a.numerator > b.numerator;
+  }
   return static_cast<__int128>(a.numerator) * b.denominator >
          static_cast<__int128>(b.numerator) * a.denominator;
 }

@@ -53,7 +53,7 @@ struct QuoteItem {
 // The arithmetic of one candidate's price. Amounts are rounded up, item by item.
 class Quote {
  public:
-  static constexpr int kMostItems = 12;
+  static constexpr int kMostItems = 12;  // More than the meters of a QuoteInput.
 
   // False: something that the request uses has no rate here (see unpriced), or no sheet applies. Then the
   // amounts are meaningless: the candidate must not be chosen, unless the policy says otherwise.
@@ -74,9 +74,8 @@ class Quote {
     expected_nanos = worst_nanos = 0;
     count_ = 0;
   }
-  void Append(const QuoteItem& item) {
-    if (count_ < kMostItems) items_[count_++] = item;
-  }
+  // The next item, to be filled in whole. There is room for every item that MakeQuote adds.
+  QuoteItem& Append() { return items_[count_++]; }
 
  private:
   int count_ = 0;

@@ -134,6 +134,12 @@ TEST(MakeQuote, NoCallWithinItsBoundsCostsMoreThanTheWorst) {
         bill(input.input_tokens, input.cached_tokens, input.cache_write_tokens, input.output_tokens, 0);
     ASSERT_GE(quote.expected_nanos, as_expected) << text;
     ASSERT_LE(quote.expected_nanos, as_expected + 5) << text;
+    // A fee of nothing per request leaves the amounts as they are, and takes the longer arithmetic.
+    const auto with_fee = PricesForTest(text + R"(rates { meter: "requests" free: true } })");
+    ASSERT_NE(prices->sheets[0].plain, with_fee->sheets[0].plain);
+    const Quote longer = MakeQuote({with_fee.get()}, input);
+    ASSERT_EQ(quote.expected_nanos, longer.expected_nanos) << text;
+    ASSERT_EQ(quote.worst_nanos, longer.worst_nanos) << text;
     // Realized costs round to the nearest, quotes up: never below.
     const bool caches = input.cached_tokens > 0 || input.cache_write_tokens > 0;
     const int64_t in = upto(input.most_input_tokens);
