@@ -53,6 +53,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "cache/cache.h"
 #include "engine/clock.h"
 #include "engine/pricing/usage.h"
 #include "engine/request.h"
@@ -69,10 +70,10 @@ enum class Durability {
 
 struct Options {
   // What it does.
-  std::string policy_file;               // Protobuf text of purser.policy.Policy ...
-  std::string policy_text;               // ... or that text itself, if policy_file is empty.
-  std::vector<std::string> price_books;  // Protobuf text of purser.pricing.PriceBook. Later ones override.
-  std::string ledger_dir;                // Made if it does not exist. Empty: nothing outlives the engine.
+  std::string policy_file{};               // Protobuf text of purser.policy.Policy ...
+  std::string policy_text{};               // ... or that text itself, if policy_file is empty.
+  std::vector<std::string> price_books{};  // Protobuf text of purser.pricing.PriceBook. Later ones override.
+  std::string ledger_dir{};                // Made if it does not exist. Empty: nothing outlives the engine.
   Durability durability = Durability::kProcess;
 
   // How it does it.
@@ -136,13 +137,17 @@ struct Decision {
 
   // The revision that decided; kept alive by this object.
   std::shared_ptr<const Revision> revision;
+  // What the cache saw; for StoreInCache and Feedback.
+  cache::Hit cache_hit;
 };
 
 // What became of a dispatched call. Give the usage in one of two forms; with neither it is unknown.
 struct Outcome {
+  // False: a stream goes on; `usage` is what it has used so far. Nothing is written to the ledger yet.
+  bool final = true;
   const pricing::Usage* usage = nullptr;  // Normalised, or ...
-  std::string_view response_json;         // ... the provider's response body, with its usage block.
-  std::string_view api_flavor;  // Of response_json, where a provider has several ("chat", "responses").
+  std::string_view response_json{};       // ... the provider's response body, with its usage block.
+  std::string_view api_flavor{};  // Of response_json, where a provider has several ("chat", "responses").
 
   int32_t latency_ms = 0;  // 0: not measured.
   int32_t time_to_first_token_ms = 0;
@@ -156,6 +161,7 @@ enum class SettleResult : uint8_t {
   kAlreadySettled,  // Booked once, by an earlier call.
   kUnknownTicket,   // Never granted, voided, or settled long ago.
   kNotBooked,       // The ledger cannot be written; the ticket stays pending. Try again.
+  kNotSynced,       // Booked as kProcess promises; the device refused to make it kSync.
 };
 
 struct Settlement {
@@ -196,6 +202,41 @@ class Engine {
   // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
   // they were granted under.
   virtual absl::Status Reload(const Options& options) = 0;
+
+  // The dispatch failed: moves the hold of `decision->ticket`, as one step, to the best other candidate that
+  // passes, so that unused money is neither counted twice nor offered to others in between. The ticket stays
+  // the same; it is undispatched again. If there is no other (action kRefuse), the ticket is void. The
+  // failure counts against the model's health.
+  virtual void FailOver(const Request& request, Decision* decision) = 0;
+
+  // For a stream that has produced this many output tokens: how many more the hold covers. At 0, Extend or
+  // stop. -1: no such pending ticket.
+  virtual int64_t Progress(Ticket ticket, int64_t output_tokens) const = 0;
+  // Sets aside what this many more output tokens cost, in every account or in none.
+  virtual bool Extend(Ticket ticket, int64_t more_output_tokens) = 0;
+
+  // Tells the cache whether the answer that it gave was right.
+  virtual void Feedback(const Decision& decision, bool right) = 0;
+
+  // The task or session is over: what it spent stays in the accounts above it; calls in its name are refused.
+  virtual void EndTask(std::string_view tenant, std::string_view task) = 0;
+  virtual void EndSession(std::string_view tenant, std::string_view session) = 0;
+
+  // Raises an account's limits: `budget` as the policy names it, the account by the request's fields.
+  // NOT_FOUND: no such budget. UNAVAILABLE: the ledger cannot be written.
+  virtual absl::Status TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
+                             int64_t tokens, int64_t until_nanos, std::string_view reason) = 0;
+
+  // What is due: expires holds, ends idle tasks and sessions. Call it every few seconds from any thread.
+  virtual void Maintain() = 0;
+
+  // What the ledger held when it was opened.
+  struct Recovered {
+    int64_t records = 0;     // Settled calls.
+    int64_t presumed = 0;    // Dispatched calls that nobody settled: presumed spent.
+    int64_t torn_bytes = 0;  // Cut off the end: never acknowledged.
+  };
+  virtual const Recovered& recovered() const = 0;
 
   // The whole reasoning for one request, as text for people; decides without holding anything.
   virtual std::string Explain(const Request& request) = 0;

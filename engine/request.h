@@ -19,7 +19,7 @@ enum class Role : uint8_t { kSystem, kUser, kAssistant, kTool };
 struct Message {
   Role role = Role::kUser;
   // The text; of a tool's message its result, of an assistant's its answer or the JSON of its tool calls.
-  std::string_view content;
+  std::string_view content{};
 };
 
 // What the request needs of a model. Bits; the same names as purser.policy.Capability, whose value is the
@@ -42,32 +42,32 @@ enum Need : uint32_t {
 
 struct Request {
   // Who and what for: the dimensions of budgets and of the books.
-  std::string_view id;  // Unique per call; the ledger's key.
-  std::string_view tenant;
-  std::string_view customer;
-  std::string_view customer_tier;  // "free", "pro", "enterprise" ...
-  std::string_view team;
-  std::string_view feature;
-  std::string_view use_case;
-  std::string_view session;
-  std::string_view task;
-  std::string_view parent_task;  // Of a sub-agent's task: the task that started it.
-  std::string_view release;      // Code or prompt version.
-  int32_t step = 0;              // Which model call of its task this is, from 1. 0: not said.
-  int32_t attempt = 1;           // 2 and more: a retry of the same step.
+  std::string_view id{};  // Unique per call; the ledger's key.
+  std::string_view tenant{};
+  std::string_view customer{};
+  std::string_view customer_tier{};  // "free", "pro", "enterprise" ...
+  std::string_view team{};
+  std::string_view feature{};
+  std::string_view use_case{};
+  std::string_view session{};
+  std::string_view task{};
+  std::string_view parent_task{};  // Of a sub-agent's task: the task that started it.
+  std::string_view release{};      // Code or prompt version.
+  int32_t step = 0;                // Which model call of its task this is, from 1. 0: not said.
+  int32_t attempt = 1;             // 2 and more: a retry of the same step.
 
   // What is asked.
-  std::string_view model;             // The model that the caller would have used. Empty: none.
-  std::span<const Message> messages;  // The context that will be sent, oldest first; see history_tokens.
-  std::string_view tools_json;        // The tools' definitions, as they will be sent.
-  int32_t tools = 0;                  // How many tools are offered.
-  std::string_view parameters;        // Whatever else changes the answer (temperature, schema ...), in one
-                                      // canonical form of the caller's: part of the exact cache's key.
-  int64_t max_output_tokens = 0;      // 0: as many as the model can.
-  uint32_t needs = kNeedsNothing;     // Need bits.
+  std::string_view model{};             // The model that the caller would have used. Empty: none.
+  std::span<const Message> messages{};  // The context that will be sent, oldest first; see history_tokens.
+  std::string_view tools_json{};        // The tools' definitions, as they will be sent.
+  int32_t tools = 0;                    // How many tools are offered.
+  std::string_view parameters{};        // Whatever else changes the answer (temperature, schema ...), in one
+                                        // canonical form of the caller's: part of the exact cache's key.
+  int64_t max_output_tokens = 0;        // 0: as many as the model can.
+  uint32_t needs = kNeedsNothing;       // Need bits.
   int32_t images = 0;
   // Anything else; read only by signals that name a key.
-  std::span<const std::pair<std::string_view, std::string_view>> metadata;
+  std::span<const std::pair<std::string_view, std::string_view>> metadata{};
 
   // What the caller already knows about its size, in tokens of the model asked for.
   int64_t input_tokens = -1;   // Of the whole input. -1: estimated from messages and tools_json.
@@ -78,18 +78,18 @@ struct Request {
       0;  // Of the input, what the caller asks the provider to keep in its prompt cache.
 
   // Constraints.
-  std::string_view region;        // Where the call has to run. Empty: anywhere.
-  std::string_view data_policy;   // What the model has to be cleared for. Empty: nothing.
-  std::string_view service_tier;  // Forces one of the provider's price lists. Empty: the candidate's.
-  int32_t latency_limit_ms = 0;   // 0: none.
-  bool deferrable = false;        // Can wait for a batch.
+  std::string_view region{};        // Where the call has to run. Empty: anywhere.
+  std::string_view data_policy{};   // What the model has to be cleared for. Empty: nothing.
+  std::string_view service_tier{};  // Forces one of the provider's price lists. Empty: the candidate's.
+  int32_t latency_limit_ms = 0;     // 0: none.
+  bool deferrable = false;          // Can wait for a batch.
 
   // Cache.
   bool cacheable = true;          // False: private, personal or time-bound; neither looked up nor stored.
   bool has_side_effects = false;  // Its tools act: never answered from a cache.
   std::span<const float>
-      embedding;  // Of the last user turn. Empty: exact look-ups only, unless Purser embeds.
-  std::string_view embedding_model;  // Which model made it: entries of another are not compared.
+      embedding{};  // Of the last user turn. Empty: exact look-ups only, unless Purser embeds.
+  std::string_view embedding_model{};  // Which model made it: entries of another are not compared.
 
   int64_t time_nanos = 0;  // When, since the Unix epoch. 0: the engine's clock.
 };

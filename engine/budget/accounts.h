@@ -317,6 +317,9 @@ class Accounts {
   // INVALID_ARGUMENT: not a ticket, or its slot is taken by a later one.
   absl::Status ReplayDispatch(const Plan& plan, Ticket ticket, const Call& call, int64_t now_nanos);
 
+  // The same as Options::incarnation, for a caller who learns it from the log. After the replay, before the first Hold.
+  void StartIncarnation(uint32_t incarnation);
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;

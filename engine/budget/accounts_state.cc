@@ -228,6 +228,8 @@ absl::Status Accounts::ImportHold(const Plan& plan, const HoldState& state) {
   return absl::OkStatus();
 }
 
+void Accounts::StartIncarnation(uint32_t incarnation) { impl_->holds.StartIncarnation(incarnation); }
+
 absl::Status Accounts::ReplayDispatch(const Plan& plan, Ticket ticket, const Call& call, int64_t now_nanos) {
   OpenHold* old = impl_->holds.Find(ticket);
   OpenHold* hold = old != nullptr ? old : impl_->holds.TakeFor(ticket);

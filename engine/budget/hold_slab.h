@@ -44,6 +44,8 @@ struct OpenHold {
 class HoldSlab {
  public:
   HoldSlab(uint32_t max_open, uint32_t incarnation);
+  // Of tickets from now on. Not thread-safe.
+  void StartIncarnation(uint32_t incarnation) { incarnation_ = incarnation & 0xfff; }
   ~HoldSlab();
 
   // A closed slot, locked, with a new ticket; null: all are in use. Opening is up to the caller (phase).
@@ -92,7 +94,7 @@ class HoldSlab {
   }
 
   const uint32_t max_chunks_;
-  const uint32_t incarnation_;
+  uint32_t incarnation_;
   std::unique_ptr<std::atomic<OpenHold*>[]> chunks_;
   std::atomic<uint32_t> chunk_count_{0};
   std::mutex grow_;

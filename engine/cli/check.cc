@@ -1,40 +1,55 @@
 // purser check POLICY: every error and lint with file:line:column.
 
-#include "policies/check.h"
-
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/cli/verbs.h"
-#include "policies/textproto.h"
+#include "engine/revision.h"
 
 namespace purser::cli {
 namespace {
 
-struct CheckOptions {
+struct CheckArguments {
   std::string policy;
+  std::vector<std::string> prices;
 };
 
-void Check(const CheckOptions& options) {
-  policy::Policy policy;
-  Diagnostics diagnostics = ReadTextproto(options.policy, &policy);
-  CheckPolicy(policy, &diagnostics);
-  for (const Diagnostic& diagnostic : diagnostics.Sorted())
-    std::printf("%s\n", diagnostic.ToString().c_str());
-  std::printf("%s: %d errors, %d warnings\n", options.policy.c_str(), diagnostics.errors(),
-              diagnostics.warnings());
-  if (!diagnostics.ok()) throw CLI::RuntimeError(1);
+std::string Count(int count, const char* what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+void Check(const CheckArguments& arguments) {
+  ModelStatsTable models;
+  ClassStatsTable classes;
+  std::vector<Diagnostics> diagnostics;
+  const auto revision =
+      Revision::Compile({.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
+                        {.models = &models, .classes = &classes, .previous = nullptr}, &diagnostics);
+  int errors = 0;
+  int warnings = 0;
+  for (const Diagnostics& of_file : diagnostics) {
+    for (const Diagnostic& diagnostic : of_file.Sorted()) std::printf("%s\n", diagnostic.ToString().c_str());
+    errors += of_file.errors();
+    warnings += of_file.warnings();
+  }
+  std::printf("%s: %s, %s\n", arguments.policy.c_str(), Count(errors, "error").c_str(),
+              Count(warnings, "warning").c_str());
+  if (revision == nullptr) throw CLI::RuntimeError(1);
 }
 
 }  // namespace
 
 void AddCheckVerb(CLI::App& app) {
-  auto options = std::make_shared<CheckOptions>();
+  auto arguments = std::make_shared<CheckArguments>();
   CLI::App* verb = app.add_subcommand("check", "Show every mistake in a policy");
-  verb->add_option("POLICY", options->policy, "Policy file, protobuf text")->required();
+  verb->add_option("POLICY", arguments->policy, "Policy file, protobuf text")->required();
+  verb->add_option("--prices", arguments->prices,
+                   "Price books; later ones override (default: the bundled one)")
+      ->expected(1, -1);
   verb->footer("Example: purser check policies/examples/agents.textproto");
-  verb->callback([options] { Check(*options); });
+  verb->callback([arguments] { Check(*arguments); });
 }
 
 }  // namespace purser::cli

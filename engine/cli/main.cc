@@ -15,6 +15,9 @@ int main(int argc, char** argv) {
   purser::cli::AddCacheEvalVerb(app);
   purser::cli::AddEvalVerb(app);
   purser::cli::AddFitVerb(app);
+  purser::cli::AddDemoVerb(app);
+  purser::cli::AddExplainVerb(app);
+  purser::cli::AddReplayVerb(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

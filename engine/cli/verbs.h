@@ -16,6 +16,9 @@ void AddLedgerVerb(CLI::App& app);
 void AddCacheEvalVerb(CLI::App& app);
 void AddEvalVerb(CLI::App& app);
 void AddFitVerb(CLI::App& app);
+void AddDemoVerb(CLI::App& app);
+void AddExplainVerb(CLI::App& app);
+void AddReplayVerb(CLI::App& app);
 
 // Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
 // about it.

@@ -1,0 +1,56 @@
+// purser explain: the whole reasoning for one request.
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "engine/cli/request_file.h"
+#include "engine/cli/verbs.h"
+#include "engine/purser.h"
+
+namespace purser::cli {
+namespace {
+
+struct ExplainArguments {
+  std::string policy;
+  std::vector<std::string> prices;
+  std::string request;
+  std::string ledger;
+};
+
+void Explain(const ExplainArguments& arguments) {
+  const absl::StatusOr<std::unique_ptr<RequestFile>> file = RequestFile::Read(arguments.request);
+  if (!file.ok()) Fail("explain", std::string(file.status().message()));
+  Options options;
+  options.policy_file = arguments.policy;
+  options.price_books = arguments.prices;
+  options.ledger_dir = arguments.ledger;
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  if (!engine.ok()) Fail("explain", std::string(engine.status().message()));
+  std::printf("%s", (*engine)->Explain((*file)->request()).c_str());
+}
+
+}  // namespace
+
+void AddExplainVerb(CLI::App& app) {
+  auto arguments = std::make_shared<ExplainArguments>();
+  CLI::App* verb = app.add_subcommand("explain", "Show the whole reasoning for one request");
+  verb->add_option("--policy", arguments->policy, "Policy file, protobuf text")->required();
+  verb->add_option("--prices", arguments->prices,
+                   "Price books; later ones override (default: the bundled one)")
+      ->expected(1, -1);
+  verb->add_option("--request", arguments->request,
+                   "One request as JSON, in the fields of policies/trace.proto")
+      ->required();
+  verb->add_option("--ledger", arguments->ledger, "Ledger whose accounts the budgets have");
+  verb->footer(
+      "Example: echo '{\"tenant\":\"acme\",\"messages\":[{\"role\":\"user\",\"content\":\"Prove it.\"}]}' > "
+      "r.json &&\n"
+      "         purser explain --policy policies/examples/agents.textproto --request r.json");
+  verb->callback([arguments] { Explain(*arguments); });
+}
+
+}  // namespace purser::cli

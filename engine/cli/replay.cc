@@ -1,0 +1,189 @@
+// purser replay: what a recorded trace would have cost under a policy.
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "engine/cli/replay_run.h"
+#include "engine/cli/table.h"
+#include "engine/cli/trace_file.h"
+#include "engine/cli/verbs.h"
+#include "nlohmann/json.hpp"
+#include "policies/amount.h"
+
+namespace purser::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct ReplayArguments {
+  std::string policy;
+  std::vector<std::string> prices;
+  std::string trace;
+  std::string ledger;
+  bool json = false;
+  double rate = 0;
+};
+
+std::string Percent(int64_t part, int64_t whole) {
+  if (whole == 0) return "-";
+  return absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
+}
+
+double DecisionsPerSecond(const ReplayTotals& totals) {
+  int64_t sum = 0;
+  for (const int64_t nanos : totals.overhead_nanos) sum += nanos;
+  return sum == 0 ? 0 : 1e9 * static_cast<double>(totals.overhead_nanos.size()) / static_cast<double>(sum);
+}
+
+Json ToJson(const ReplayTotals& totals) {
+  Json json;
+  json["calls"] = totals.calls;
+  json["dispatched"] = totals.dispatched;
+  json["cache_hits"] = {{"exact", totals.answered_exact}, {"semantic", totals.answered_semantic}};
+  json["refused"] = totals.refused;
+  json["refusals"] = Json::object();
+  for (const auto& [kind, count] : totals.refusals) json["refusals"][kind] = count;
+  json["output_clamped"] = totals.clamped;
+  json["cost_usd"] = FormatUsd(totals.cost_nanos);
+  json["traced_cost_usd"] = FormatUsd(totals.traced_nanos);
+  json["saved_usd"] = FormatUsd(totals.traced_nanos - totals.cost_nanos);
+  json["models"] = Json::array();
+  for (const auto& [name, model] : totals.models) {
+    json["models"].push_back({{"model", name},
+                              {"calls", model.calls},
+                              {"input_tokens", model.input_tokens},
+                              {"output_tokens", model.output_tokens},
+                              {"cost_usd", FormatUsd(model.cost_nanos)}});
+  }
+  json["constants"] = Json::array();
+  for (const ReplayTotals::Constant& constant : totals.constants) {
+    json["constants"].push_back({{"candidate", constant.candidate},
+                                 {"cost_usd", FormatUsd(constant.cost_nanos)},
+                                 {"saved_usd", FormatUsd(constant.cost_nanos - totals.cost_nanos)},
+                                 {"unpriced_calls", constant.unpriced_calls}});
+  }
+  json["estimate"] = {{"expected_usd", FormatUsd(totals.expected_nanos)},
+                      {"realized_usd", FormatUsd(totals.cost_nanos)},
+                      {"input_tokens_median_error", Quantile(totals.input_errors, 0.5)},
+                      {"input_tokens_p90_error", Quantile(totals.input_errors, 0.9)}};
+  json["overhead_nanos"] = {{"p50", Quantile(totals.overhead_nanos, 0.5)},
+                            {"p99", Quantile(totals.overhead_nanos, 0.99)}};
+  json["decisions_per_second"] = static_cast<int64_t>(DecisionsPerSecond(totals));
+  return json;
+}
+
+void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
+  std::printf("%s calls: %s dispatched, %s answered from the cache, %s refused\n\n",
+              WithCommas(totals.calls).c_str(), WithCommas(totals.dispatched).c_str(),
+              WithCommas(totals.answered_exact + totals.answered_semantic).c_str(),
+              WithCommas(totals.refused).c_str());
+
+  using Align = Table::Align;
+  Table models({{"model"},
+                {"calls", Align::kRight},
+                {"input", Align::kRight},
+                {"output", Align::kRight},
+                {"cost", Align::kRight},
+                {"share", Align::kRight}});
+  for (const auto& [name, model] : totals.models) {
+    models.AddRow({name, WithCommas(model.calls), WithCommas(model.input_tokens),
+                   WithCommas(model.output_tokens), FormatUsdRounded(model.cost_nanos, 4),
+                   Percent(model.cost_nanos, totals.cost_nanos)});
+  }
+  models.AddRow({"total", WithCommas(totals.dispatched), "", "", FormatUsdRounded(totals.cost_nanos, 4), ""});
+  std::printf("%s\n", models.ToString().c_str());
+
+  Table baselines({{"instead of"}, {"cost", Align::kRight}, {"saved", Align::kRight}, {"", Align::kRight}});
+  const auto add_baseline = [&](const std::string& name, int64_t cost, int64_t unpriced) {
+    if (unpriced > 0) {
+      baselines.AddRow({name, "unpriced", "", ""});
+      return;
+    }
+    baselines.AddRow({name, FormatUsdRounded(cost, 4), FormatUsdRounded(cost - totals.cost_nanos, 4),
+                      Percent(cost - totals.cost_nanos, cost)});
+  };
+  add_baseline("the traced model", totals.traced_nanos, totals.traced_unpriced_calls);
+  for (const ReplayTotals::Constant& constant : totals.constants) {
+    add_baseline(absl::StrCat("always ", constant.candidate), constant.cost_nanos, constant.unpriced_calls);
+  }
+  std::printf("%s\n", baselines.ToString().c_str());
+
+  for (const auto& [kind, count] : totals.refusals)
+    std::printf("  refused by %s: %s\n", kind.c_str(), WithCommas(count).c_str());
+  constexpr size_t kShown = 3;
+  for (size_t i = 0; i < std::min(kShown, totals.first_refused.size()); ++i) {
+    const ReplayTotals::RefusedCall& refused = totals.first_refused[i];
+    std::printf("    %s: %s\n", (refused.task.empty() ? refused.request_id : refused.task).c_str(),
+                refused.reason.c_str());
+  }
+  if (totals.first_refused.size() > kShown)
+    std::printf("    ... and %zu more\n", totals.first_refused.size() - kShown);
+  if (totals.refused > 0) std::printf("\n");
+
+  std::printf(
+      "  estimates     input tokens off by %.1f %% (median), %.1f %% (p90); cost expected %s, realized %s\n",
+      100 * Quantile(totals.input_errors, 0.5), 100 * Quantile(totals.input_errors, 0.9),
+      FormatUsdRounded(totals.expected_nanos, 4).c_str(), FormatUsdRounded(totals.cost_nanos, 4).c_str());
+  std::printf(
+      "  overhead      decide + settle %.1f us (p50), %.1f us (p99): %s decisions per second on one core\n",
+      static_cast<double>(Quantile(totals.overhead_nanos, 0.5)) / 1000,
+      static_cast<double>(Quantile(totals.overhead_nanos, 0.99)) / 1000,
+      WithCommas(static_cast<int64_t>(DecisionsPerSecond(totals))).c_str());
+  std::printf("  assumed       the routed model uses the tokens that the traced one did\n");
+  if (!arguments.ledger.empty()) {
+    std::printf("  ledger        %s (purser report %s)\n", arguments.ledger.c_str(),
+                arguments.ledger.c_str());
+  }
+}
+
+void Replay(const ReplayArguments& arguments) {
+  const absl::StatusOr<std::vector<TracedCall>> trace = ReadTrace(arguments.trace);
+  if (!trace.ok()) Fail("replay", std::string(trace.status().message()));
+  ManualClock clock(trace->empty() ? 0 : trace->front().time_nanos);
+  Options options;
+  options.policy_file = arguments.policy;
+  options.price_books = arguments.prices;
+  options.ledger_dir = arguments.ledger;
+  options.clock = &clock;
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  if (!engine.ok()) Fail("replay", std::string(engine.status().message()));
+  if ((*engine)->recovered().records > 0 && !arguments.json) {
+    std::printf("the ledger already held %s records; this replay adds to them\n\n",
+                WithCommas((*engine)->recovered().records).c_str());
+  }
+  const absl::StatusOr<ReplayTotals> totals =
+      RunReplay(*trace, {.calls_per_second = arguments.rate}, engine->get(), &clock);
+  if (!totals.ok()) Fail("replay", std::string(totals.status().message()));
+  if (arguments.json) {
+    std::printf("%s\n", ToJson(*totals).dump().c_str());
+  } else {
+    Print(*totals, arguments);
+  }
+}
+
+}  // namespace
+
+void AddReplayVerb(CLI::App& app) {
+  auto arguments = std::make_shared<ReplayArguments>();
+  CLI::App* verb = app.add_subcommand("replay", "Show what a recorded trace would have cost under a policy");
+  verb->add_option("--policy", arguments->policy, "Policy file, protobuf text")->required();
+  verb->add_option("--prices", arguments->prices,
+                   "Price books; later ones override (default: the bundled one)")
+      ->expected(1, -1);
+  verb->add_option("--trace", arguments->trace,
+                   "Recorded calls, one JSON object per line (policies/trace.proto)")
+      ->required();
+  verb->add_option("--ledger", arguments->ledger, "Directory to book the calls in");
+  verb->add_flag("--json", arguments->json, "One JSON object instead of tables");
+  verb->add_option("--rate", arguments->rate, "Calls per second (default: as fast as it goes)");
+  verb->footer(
+      "Example: purser replay --policy policies/examples/agents.textproto --trace trace.jsonl --ledger "
+      "/tmp/ledger");
+  verb->callback([arguments] { Replay(*arguments); });
+}
+
+}  // namespace purser::cli

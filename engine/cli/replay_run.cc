@@ -1,0 +1,196 @@
+#include "engine/cli/replay_run.h"
+
+#include <chrono>
+#include <cmath>
+#include <thread>
+#include <unordered_map>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cli/request_file.h"
+#include "engine/pricing/cost.h"
+#include "engine/pricing/usage_block.h"
+#include "engine/revision.h"
+
+namespace purser::cli {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+const char* RefusalName(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::kNone:
+      return "none";
+    case Refusal::kNoCandidate:
+      return "no candidate";
+    case Refusal::kRule:
+      return "rule";
+    case Refusal::kBudget:
+      return "budget";
+    case Refusal::kLoopGuard:
+      return "loop guard";
+    case Refusal::kLedger:
+      return "ledger";
+  }
+  return "";
+}
+
+class Replayer {
+ public:
+  Replayer(Engine* engine, ManualClock* clock) : engine_(*engine), clock_(*clock) {}
+
+  absl::Status Play(const TracedCall& traced) {
+    const trace::TraceCall& call = traced.call;
+    clock_.Set(traced.time_nanos);
+    if (const absl::Status read = reader_.ReadNormalised(traced.usage_json, &usage_); !read.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("request ", call.request_id(), ": usage: ", read.message()));
+    }
+    const Request request = MakeRequest(traced);
+    ++totals_.calls;
+    ReplayTotals::FeatureRow& feature = totals_.features[call.feature()];
+    ++feature.calls;
+
+    const SteadyClock::time_point start = SteadyClock::now();
+    engine_.Decide(request, &decision_);
+    Settlement settlement;
+    if (decision_.action == Action::kDispatch) {
+      engine_.MarkDispatched(decision_.ticket);
+      Outcome outcome;
+      outcome.usage = &usage_;
+      outcome.latency_ms = call.latency_ms();
+      outcome.revenue_nanos = traced.revenue_nanos;
+      if (call.has_task_success()) outcome.success = call.task_success() ? 1 : 0;
+      settlement = engine_.Settle(decision_.ticket, outcome);
+    }
+    totals_.overhead_nanos.push_back(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start).count());
+
+    if (decision_.action == Action::kRefuse) {
+      Refused(request, &feature);
+    } else {
+      Served(request, settlement, &feature);
+    }
+    if (totals_.calls % 64 == 0) engine_.Maintain();
+    return absl::OkStatus();
+  }
+
+  ReplayTotals Finish() { return std::move(totals_); }
+
+ private:
+  Request MakeRequest(const TracedCall& traced) {
+    const trace::TraceCall& call = traced.call;
+    Request request = RequestOf(call, &messages_);
+    request.cached_input_tokens = usage_.cache_read_tokens();
+    request.time_nanos = traced.time_nanos;
+    // A call that opens with a system prompt starts a context of its own; any other continues its task's.
+    const bool fresh = messages_.empty() || messages_.front().role == Role::kSystem;
+    int64_t& context = context_tokens_[call.task().empty() ? call.request_id() : call.task()];
+    request.history_tokens = fresh ? 0 : context;
+    context = usage_.input_tokens() + usage_.output_tokens();
+    return request;
+  }
+
+  void Refused(const Request& request, ReplayTotals::FeatureRow* feature) {
+    ++totals_.refused;
+    ++feature->refused;
+    ++totals_.refusals[RefusalName(decision_.refusal)];
+    std::string key(request.task.empty() ? request.id : request.task);
+    if (refused_tasks_.emplace(key, 1).second) {
+      totals_.first_refused.push_back({std::string(request.id), std::string(request.task), decision_.reason});
+    }
+  }
+
+  void Served(const Request& request, const Settlement& settlement, ReplayTotals::FeatureRow* feature) {
+    PriceBaselines(request, feature);
+    if (decision_.action == Action::kAnswer) {
+      ++(decision_.exact ? totals_.answered_exact : totals_.answered_semantic);
+      ++feature->answered;
+      return;
+    }
+    ++totals_.dispatched;
+    totals_.clamped += decision_.output_clamped ? 1 : 0;
+    totals_.cost_nanos += settlement.cost_nanos;
+    totals_.expected_nanos += decision_.expected_nanos;
+    feature->cost_nanos += settlement.cost_nanos;
+    ++feature->candidates[decision_.candidate];
+    ReplayTotals::Model& model = totals_.models[decision_.model];
+    ++model.calls;
+    model.input_tokens += usage_.input_tokens();
+    model.output_tokens += usage_.output_tokens();
+    model.cost_nanos += settlement.cost_nanos;
+    if (usage_.input_tokens() > 0) {
+      totals_.input_errors.push_back(
+          std::abs(static_cast<double>(decision_.input_tokens - usage_.input_tokens())) /
+          static_cast<double>(usage_.input_tokens()));
+    }
+    // The trace does not hold the answer; its id stands for it.
+    engine_.StoreInCache(request, decision_, request.id);
+  }
+
+  void PriceBaselines(const Request& request, ReplayTotals::FeatureRow* feature) {
+    const Revision& revision = *decision_.revision;
+    const std::vector<Revision::Candidate>& candidates = revision.candidates();
+    totals_.constants.resize(candidates.size());
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      ReplayTotals::Constant& constant = totals_.constants[i];
+      constant.candidate = candidates[i].name;
+      AddCost(candidates[i].prices, candidates[i].priced.service_tier, request, &constant.cost_nanos,
+              &constant.unpriced_calls);
+    }
+    const pricing::ModelPrices*& traced = traced_prices_[std::string(request.model)];
+    if (traced == nullptr) {
+      for (const Revision::Candidate& candidate : candidates) {
+        if (candidate.model == request.model) traced = candidate.prices;
+      }
+      if (traced == nullptr) traced = revision.book().Resolve(request.model).value_or(nullptr);
+    }
+    const int64_t before = totals_.traced_nanos;
+    AddCost(traced, pricing::ServiceTier::kUnstated, request, &totals_.traced_nanos,
+            &totals_.traced_unpriced_calls);
+    feature->traced_nanos += totals_.traced_nanos - before;
+  }
+
+  void AddCost(const pricing::ModelPrices* prices, pricing::ServiceTier tier, const Request& request,
+               int64_t* nanos, int64_t* unpriced) {
+    if (prices != nullptr)
+      pricing::Realize(*prices, usage_, tier, request.region, request.time_nanos, &cost_);
+    if (prices == nullptr || cost_.state != pricing::CostState::kPriced) {
+      ++*unpriced;
+    } else {
+      *nanos += cost_.total_nanos;
+    }
+  }
+
+  Engine& engine_;
+  ManualClock& clock_;
+  ReplayTotals totals_;
+  Decision decision_;
+  pricing::UsageReader reader_;
+  pricing::Usage usage_;
+  pricing::Cost cost_;
+  std::vector<Message> messages_;
+  std::unordered_map<std::string, int64_t> context_tokens_;  // By task.
+  std::unordered_map<std::string, int> refused_tasks_;
+  std::unordered_map<std::string, const pricing::ModelPrices*> traced_prices_;
+};
+
+}  // namespace
+
+absl::StatusOr<ReplayTotals> RunReplay(const std::vector<TracedCall>& trace, const ReplayOptions& options,
+                                       Engine* engine, ManualClock* clock) {
+  Replayer replayer(engine, clock);
+  const SteadyClock::time_point start = SteadyClock::now();
+  int64_t played = 0;
+  for (const TracedCall& call : trace) {
+    if (options.calls_per_second > 0) {
+      const double due_seconds = static_cast<double>(played) / options.calls_per_second;
+      std::this_thread::sleep_until(start + std::chrono::duration_cast<SteadyClock::duration>(
+                                                std::chrono::duration<double>(due_seconds)));
+    }
+    if (const absl::Status status = replayer.Play(call); !status.ok()) return status;
+    ++played;
+  }
+  return replayer.Finish();
+}
+
+}  // namespace purser::cli

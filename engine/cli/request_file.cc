@@ -1,0 +1,77 @@
+#include "engine/cli/request_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace purser::cli {
+
+Role RoleOf(std::string_view name) {
+  if (name == "system" || name == "developer") return Role::kSystem;
+  if (name == "assistant") return Role::kAssistant;
+  if (name == "tool" || name == "function") return Role::kTool;
+  return Role::kUser;
+}
+
+Request RequestOf(const trace::TraceCall& call, std::vector<Message>* messages) {
+  messages->clear();
+  for (const trace::TraceMessage& message : call.messages()) {
+    messages->push_back({RoleOf(message.role()), message.content()});
+  }
+  Request request;
+  request.id = call.request_id();
+  request.tenant = call.tenant();
+  request.customer = call.customer();
+  request.customer_tier = call.customer_tier();
+  request.team = call.team();
+  request.feature = call.feature();
+  request.use_case = call.use_case();
+  request.session = call.session();
+  request.task = call.task();
+  request.parent_task = call.parent_task();
+  request.release = call.release();
+  request.step = call.step();
+  request.attempt = std::max(call.attempt(), 1);
+  request.model = call.model();
+  request.messages = *messages;
+  request.tools = call.tools();
+  request.max_output_tokens = call.max_output_tokens();
+  request.needs = call.tools() > 0 ? kNeedsTools : kNeedsNothing;
+  request.has_side_effects = call.tools() > 0;
+  request.embedding = {call.embedding().data(), static_cast<size_t>(call.embedding_size())};
+  return request;
+}
+
+absl::StatusOr<std::unique_ptr<RequestFile>> RequestFile::Read(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be read: ", strerror(errno)));
+  auto file = std::make_unique<RequestFile>();
+  google::protobuf::util::JsonParseOptions options;
+  options.ignore_unknown_fields = true;
+  const auto parsed = google::protobuf::util::JsonStringToMessage(text.str(), &file->call_, options);
+  if (!parsed.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": ", parsed.message().as_string(),
+                     "; expected one JSON object with the fields of policies/trace.proto"));
+  }
+  file->request_ = RequestOf(file->call_, &file->messages_);
+  absl::Time time;
+  std::string why;
+  if (absl::ParseTime(absl::RFC3339_full, file->call_.time(), &time, &why)) {
+    file->request_.time_nanos = absl::ToUnixNanos(time);
+  } else if (!file->call_.time().empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": time \"", file->call_.time(), "\": ", why));
+  }
+  return file;
+}
+
+}  // namespace purser::cli

@@ -1,0 +1,37 @@
+#ifndef PURSER_ENGINE_CLI_REQUEST_FILE_H_
+#define PURSER_ENGINE_CLI_REQUEST_FILE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "engine/request.h"
+#include "policies/trace.pb.h"
+
+namespace purser::cli {
+
+Role RoleOf(std::string_view name);
+
+// The request that a recorded call was, as far as the call says; its views point into `call` and `messages`,
+// which is replaced.
+Request RequestOf(const trace::TraceCall& call, std::vector<Message>* messages);
+
+// A request that was read from a JSON file, with what its views point to.
+class RequestFile {
+ public:
+  // A TraceCall without its usage. Errors name the file and what was expected.
+  static absl::StatusOr<std::unique_ptr<RequestFile>> Read(const std::string& path);
+
+  const Request& request() const { return request_; }
+
+ private:
+  trace::TraceCall call_;
+  std::vector<Message> messages_;
+  Request request_;
+};
+
+}  // namespace purser::cli
+
+#endif  // PURSER_ENGINE_CLI_REQUEST_FILE_H_

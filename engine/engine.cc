@@ -1,0 +1,301 @@
+// The life of the engine, and its small methods.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/engine_impl.h"
+#include "engine/request_fields.h"
+
+namespace purser {
+namespace {
+
+absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
+  std::vector<std::string> lines;
+  for (const Diagnostics& of_file : diagnostics) {
+    if (!of_file.ok()) lines.push_back(std::string(of_file.ToStatus().message()));
+  }
+  return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+}
+
+RevisionSource SourceOf(const Options& options) {
+  return {.policy_file = options.policy_file,
+          .policy_text = options.policy_text,
+          .price_books = options.price_books};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options) {
+  auto engine = std::make_unique<EngineImpl>(options);
+  if (const absl::Status started = engine->Start(); !started.ok()) return started;
+  return engine;
+}
+
+EngineImpl::EngineImpl(const Options& options)
+    : options_(options), clock_(options.clock != nullptr ? options.clock : &system_clock_) {}
+
+absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
+  accounts_->Register(revision->mutable_plan());
+  if (journal_ != nullptr) {
+    ledger::PolicyLoadedView loaded;
+    loaded.name = revision->policy().name();
+    loaded.policy_revision = revision->policy_hash();
+    loaded.price_revision = revision->price_hash();
+    loaded.time_nanos = clock_->NowNanos();
+    if (journal_->Append(loaded) == 0) return journal_->status();
+  }
+  const std::lock_guard<std::mutex> lock(revision_mutex_);
+  revision_ = std::move(revision);
+  current_.store(revision_.get(), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::Start() {
+  std::vector<Diagnostics> diagnostics;
+  std::shared_ptr<Revision> revision = Revision::Compile(
+      SourceOf(options_), {.models = &model_stats_, .classes = &class_stats_, .previous = nullptr},
+      &diagnostics);
+  if (revision == nullptr) return AllErrors(diagnostics);
+  if (options_.ledger_dir.empty()) {
+    accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
+    return Adopt(std::move(revision));
+  }
+
+  // The number of times that a policy was loaded tells this run's tickets from those of earlier runs, and is
+  // known only once the log has been read: so it is read once for that, and once for the accounts.
+  Journal::Replayed replayed;
+  accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
+  accounts_->Register(revision->mutable_plan());
+  absl::StatusOr<std::unique_ptr<Journal>> journal =
+      Journal::Open(options_.ledger_dir, clock_, ReplayInto(*revision), &replayed);
+  if (!journal.ok()) return journal.status();
+  accounts_->StartIncarnation(replayed.loads);  // Tells this run's tickets from those of earlier ones.
+  journal_ = *std::move(journal);
+  recovered_.records = replayed.records;
+  recovered_.torn_bytes = replayed.torn_bytes;
+  recovered_.presumed = accounts_->open_holds();
+  accounts_->Expire(revision->plan(), clock_->NowNanos());
+  return Adopt(std::move(revision));
+}
+
+Journal::Visitor EngineImpl::ReplayInto(const Revision& revision) {
+  const budget::Plan& plan = revision.plan();
+  Journal::Visitor visitor;
+  visitor.record = [this, &plan](const ledger::RecordView& record) {
+    if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.
+    const budget::Amounts charge =
+        budget::Amounts::Call(record.cost_nanos, record.input_tokens + record.output_tokens,
+                              record.output_tokens, record.attempt <= 1 ? 1 : 0);
+    const budget::SettleResult settled =
+        accounts_->Settle(plan, record.ticket, charge, true, record.settled_nanos);
+    if (settled.status == budget::SettleStatus::kUnknownTicket) {
+      accounts_->Charge(plan, ScopeOfView(record), charge, record.settled_nanos);
+    }
+    const uint64_t model =
+        pricing::HashName(absl::StrCat(std::string(record.provider), "/", std::string(record.model)));
+    if ((record.flags & ledger::USAGE_UNKNOWN) == 0) {
+      outputs_.Observe({model, pricing::HashName(record.request_class), pricing::HashName(record.feature)},
+                       record.output_tokens);
+    }
+    return absl::OkStatus();
+  };
+  visitor.dispatched = [this, &plan](const ledger::DispatchedView& dispatched) {
+    budget::Call call;
+    call.scope = ScopeOfView(dispatched);
+    call.worst = budget::Amounts::Call(dispatched.held_nanos,
+                                       dispatched.held_input_tokens + dispatched.held_output_tokens,
+                                       dispatched.held_output_tokens, dispatched.attempt <= 1 ? 1 : 0);
+    call.likely = call.worst;
+    call.attempt = std::max(dispatched.attempt, 1);
+    absl::Status replayed = accounts_->ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
+    if (!replayed.ok()) {
+      // The ticket's slot had been freed by an expiry, which the log does not mention.
+      accounts_->Expire(plan, dispatched.time_nanos);
+      replayed = accounts_->ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
+    }
+    return replayed;
+  };
+  visitor.voided = [this, &plan](const ledger::VoidedView& voided) {
+    accounts_->Void(plan, voided.ticket, voided.time_nanos);
+    return absl::OkStatus();
+  };
+  visitor.topped_up = [this, &plan](const ledger::ToppedUpView& topped_up) {
+    budget::Scope scope;
+    if (!DecodeScope(topped_up.key, &scope)) return absl::DataLossError("a top-up names no account");
+    budget::Amounts amounts;
+    amounts[budget::Dimension::kUsd] = topped_up.amount_nanos;
+    amounts[budget::Dimension::kTokens] = topped_up.tokens;
+    amounts[budget::Dimension::kRequests] = topped_up.requests;
+    // A budget that this policy no longer has is not topped up.
+    (void)accounts_->TopUp(plan, std::string(topped_up.budget), scope, amounts, topped_up.until_nanos,
+                           topped_up.time_nanos);
+    return absl::OkStatus();
+  };
+  visitor.task_ended = [this, &plan](const ledger::TaskEndedView& ended) {
+    accounts_->EndTask(plan, ended.tenant, ended.task, ended.time_nanos);
+    return absl::OkStatus();
+  };
+  return visitor;
+}
+
+const Revision& EngineImpl::Pin(Decision* decision) {
+  // The decision's own reference keeps its revision alive: if that is still the current one, no shared
+  // counter has to be touched, and threads do not meet.
+  const Revision* current = current_.load(std::memory_order_acquire);
+  if (decision->revision.get() != current) {
+    const std::lock_guard<std::mutex> lock(revision_mutex_);
+    decision->revision = revision_;
+  }
+  return *decision->revision;
+}
+
+absl::Status EngineImpl::Reload(const Options& options) {
+  const std::lock_guard<std::mutex> one_at_a_time(reload_mutex_);
+  std::shared_ptr<const Revision> previous;
+  {
+    const std::lock_guard<std::mutex> lock(revision_mutex_);
+    previous = revision_;
+  }
+  std::vector<Diagnostics> diagnostics;
+  std::shared_ptr<Revision> revision = Revision::Compile(
+      SourceOf(options), {.models = &model_stats_, .classes = &class_stats_, .previous = previous.get()},
+      &diagnostics);
+  if (revision == nullptr) return AllErrors(diagnostics);
+  return Adopt(std::move(revision));
+}
+
+bool EngineImpl::MarkDispatched(Ticket ticket) {
+  PendingCall* call = pending_.ClaimOpen(ticket);
+  if (call == nullptr) return false;
+  const Revision& revision = *call->revision;
+  const Request request = call->request.View();
+  const int64_t now = Now(request);
+  bool dispatched = accounts_->MarkDispatched(revision.plan(), ticket, now);
+  if (dispatched && journal_ != nullptr) {
+    const Revision::Candidate& candidate = revision.candidates()[call->candidate];
+    ledger::DispatchedView view;
+    DescribeRequest(request, &view);
+    view.ticket = ticket;
+    view.time_nanos = now;
+    view.provider = candidate.provider;
+    view.model = candidate.model;
+    view.candidate = candidate.name;
+    view.request_class = revision.request_class(call->request_class).name;
+    view.held_nanos = call->held_nanos;
+    view.held_output_tokens = call->held_output_tokens;
+    view.held_input_tokens = call->held_tokens - call->held_output_tokens;
+    view.held_requests = 1;
+    view.held_steps = request.attempt <= 1 ? 1 : 0;
+    view.expires_nanos = call->expires_nanos;
+    view.estimated_nanos = call->expected_nanos;
+    view.policy_revision = revision.policy_hash();
+    view.price_revision = revision.price_hash();
+    if (journal_->Append(view) == 0) {
+      // What could be billed and not be found again must not be sent.
+      accounts_->Void(revision.plan(), ticket, now);
+      pending_.Release(call, ticket, /*settled=*/false);
+      return false;
+    }
+  }
+  call->dispatched = call->dispatched || dispatched;
+  pending_.Publish(call, ticket);
+  return dispatched;
+}
+
+bool EngineImpl::Void(Ticket ticket) {
+  PendingCall* call = pending_.ClaimOpen(ticket);
+  if (call == nullptr) return false;
+  const int64_t now = Now(call->request.View());
+  if (call->dispatched && journal_ != nullptr) {
+    ledger::VoidedView view;
+    view.ticket = ticket;
+    view.time_nanos = now;
+    if (journal_->Append(view) == 0) {
+      pending_.Publish(call, ticket);
+      return false;
+    }
+  }
+  const bool voided = accounts_->Void(call->revision->plan(), ticket, now);
+  pending_.Release(call, ticket, /*settled=*/false);
+  return voided;
+}
+
+int64_t EngineImpl::Progress(Ticket ticket, int64_t output_tokens) const {
+  const budget::ProgressResult progress = accounts_->Progress(ticket, output_tokens);
+  return progress.known ? progress.output_tokens_left : -1;
+}
+
+bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
+  PendingCall* call = more_output_tokens > 0 ? pending_.ClaimOpen(ticket) : nullptr;
+  if (call == nullptr) return false;
+  const Revision& revision = *call->revision;
+  const Revision::Candidate& candidate = revision.candidates()[call->candidate];
+  const int64_t now = Now(call->request.View());
+  // At the rates of the whole call as it is now held.
+  pricing::QuoteInput input;
+  input.input_tokens = input.most_input_tokens = call->held_tokens - call->held_output_tokens;
+  input.most_output_tokens = call->held_output_tokens + more_output_tokens;
+  input.time_nanos = call->decided_nanos;
+  const pricing::Quote quote = pricing::MakeQuote(call->batch ? candidate.batch : candidate.priced, input);
+  const int64_t more_nanos = std::max<int64_t>(quote.worst_nanos - call->held_nanos, 0);
+  budget::Amounts more =
+      budget::Amounts::Call(more_nanos, more_output_tokens, more_output_tokens, /*steps=*/0);
+  more[budget::Dimension::kRequests] = 0;
+  const bool held = accounts_->Extend(revision.plan(), ticket, more, now).status == budget::HoldStatus::kHeld;
+  if (held) {
+    call->held_nanos += more_nanos;
+    call->held_tokens += more_output_tokens;
+    call->held_output_tokens += more_output_tokens;
+  }
+  pending_.Publish(call, ticket);
+  return held;
+}
+
+void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
+  const int64_t now = clock_->NowNanos();
+  const std::shared_ptr<const Revision> revision = Current();
+  accounts_->EndTask(revision->plan(), tenant, task, now);
+  if (journal_ == nullptr) return;
+  ledger::TaskEndedView ended;
+  ended.tenant = tenant;
+  ended.task = task;
+  ended.time_nanos = now;
+  journal_->Append(ended);
+}
+
+void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
+  accounts_->EndSession(Current()->plan(), tenant, session, clock_->NowNanos());
+}
+
+absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
+                               int64_t tokens, int64_t until_nanos, std::string_view reason) {
+  const int64_t now = Now(account);
+  const budget::Scope scope = ScopeOf(account);
+  budget::Amounts amounts;
+  amounts[budget::Dimension::kUsd] = nano_usd;
+  amounts[budget::Dimension::kTokens] = tokens;
+  const absl::Status topped_up =
+      accounts_->TopUp(Current()->plan(), budget, scope, amounts, until_nanos, now);
+  if (!topped_up.ok() || journal_ == nullptr) return topped_up;
+  const std::string key = EncodeScope(scope);
+  ledger::ToppedUpView view;
+  view.budget = budget;
+  view.key = key;
+  view.amount_nanos = nano_usd;
+  view.tokens = tokens;
+  view.until_nanos = until_nanos;
+  view.time_nanos = now;
+  view.reason = reason;
+  return journal_->Append(view) != 0 ? absl::OkStatus() : journal_->status();
+}
+
+void EngineImpl::Maintain() { accounts_->Expire(Current()->plan(), clock_->NowNanos()); }
+
+std::shared_ptr<const Revision> EngineImpl::Current() {
+  const std::lock_guard<std::mutex> lock(revision_mutex_);
+  return revision_;
+}
+
+}  // namespace purser

@@ -1,0 +1,63 @@
+#ifndef PURSER_ENGINE_JOURNAL_H_
+#define PURSER_ENGINE_JOURNAL_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "engine/budget/accounts.h"
+#include "engine/clock.h"
+#include "engine/ledger/log.h"
+#include "engine/ledger/record.h"
+
+namespace purser {
+
+// What the engine writes to the ledger's log, and how its accounts are rebuilt from it. Accounts are a fold
+// of the log: every settled record is a charge, every dispatched hold without a record is presumed spent.
+//
+// Thread-safe after Open. Each append returns its sequence number, 0 if it was not written.
+class Journal {
+ public:
+  struct Replayed {
+    int64_t records = 0;
+    int64_t torn_bytes = 0;
+    uint32_t loads = 0;  // How often a policy was loaded before: tells tickets of earlier runs apart.
+  };
+
+  // Opens the ledger in `directory` and hands its events to `visitor` in their order.
+  struct Visitor {
+    std::function<absl::Status(const ledger::RecordView&)> record;
+    std::function<absl::Status(const ledger::DispatchedView&)> dispatched;
+    std::function<absl::Status(const ledger::VoidedView&)> voided;
+    std::function<absl::Status(const ledger::ToppedUpView&)> topped_up;
+    std::function<absl::Status(const ledger::TaskEndedView&)> task_ended;
+  };
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& directory, const Clock* clock,
+                                                       const Visitor& visitor, Replayed* replayed);
+
+  // A grant may not use the room that is kept for booking what was granted.
+  uint64_t Append(const ledger::RecordView& record);
+  uint64_t Append(const ledger::DispatchedView& dispatched);
+  uint64_t Append(const ledger::VoidedView& voided);
+  uint64_t Append(const ledger::ToppedUpView& topped_up);
+  uint64_t Append(const ledger::PolicyLoadedView& loaded);
+  uint64_t Append(const ledger::TaskEndedView& ended);
+
+  // OK, or why appends are refused.
+  absl::Status status() const { return log_->status(); }
+  absl::Status Sync(uint64_t sequence) { return log_->Sync(sequence); }
+
+ private:
+  explicit Journal(std::unique_ptr<ledger::Log> log) : log_(std::move(log)) {}
+
+  template <typename View>
+  uint64_t AppendFrame(uint32_t type, const View& view, ledger::Room room);
+
+  std::unique_ptr<ledger::Log> log_;
+};
+
+}  // namespace purser
+
+#endif  // PURSER_ENGINE_JOURNAL_H_

@@ -1,0 +1,162 @@
+// What is left of an engine's state when its process is gone: the ledger, and everything that follows from
+// it.
+
+#include <string>
+#include <vector>
+
+#include "engine/engine_fixture.h"
+#include "engine/ledger/log.h"
+#include "engine/ledger/record.h"
+#include "gmock/gmock.h"
+
+namespace purser {
+namespace {
+
+using ::testing::HasSubstr;
+
+using RecoveryTest = EngineTest;
+
+constexpr char kCap[] = R"(
+    budgets { name: "cap" scope: CUSTOMER usd: "0.005" }
+    budgets { name: "task" scope: TASK usd: "1" })";
+
+Request ThousandTokens() {
+  Request request;
+  request.id = "r";
+  request.tenant = "t";
+  request.customer = "c";
+  request.task = "task";
+  request.input_tokens = 1000;
+  request.max_output_tokens = 500;
+  return request;
+}
+
+TEST_F(RecoveryTest, WhatWasSettledCountsAfterARestart) {
+  const std::string policy = std::string(kTestCandidates) + kCap;
+  Decision decision;
+  {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    for (int i = 0; i < 2; ++i) {
+      engine->Decide(ThousandTokens(), &decision);
+      ASSERT_EQ(decision.action, Action::kDispatch) << decision.reason;
+      engine->MarkDispatched(decision.ticket);
+      SettleWith(engine.get(), decision.ticket, 1000, 500);
+    }
+  }
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_EQ(engine->recovered().records, 2);
+  EXPECT_EQ(engine->recovered().presumed, 0);
+  engine->Decide(ThousandTokens(), &decision);
+  EXPECT_EQ(decision.action, Action::kRefuse);
+  EXPECT_THAT(decision.reason, HasSubstr("$0.004 settled"));
+}
+
+TEST_F(RecoveryTest, ADispatchedHoldIsPresumedSpentAndAnUndispatchedOneIsFree) {
+  const std::string policy = std::string(kTestCandidates) + kCap;
+  Decision dispatched;
+  Decision undispatched;
+  {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    engine->Decide(ThousandTokens(), &dispatched);
+    ASSERT_TRUE(engine->MarkDispatched(dispatched.ticket));
+    engine->Decide(ThousandTokens(), &undispatched);
+  }
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_EQ(engine->recovered().presumed, 1);
+  Decision decision;
+  engine->Decide(ThousandTokens(), &decision);
+  ASSERT_EQ(decision.action, Action::kDispatch) << "$0.002 of $0.005 is held: " << decision.reason;
+  EXPECT_NE(decision.ticket, dispatched.ticket);
+  EXPECT_NE(decision.ticket, undispatched.ticket) << "tickets of an earlier run never stand for another hold";
+  engine->Decide(ThousandTokens(), &decision);
+  EXPECT_EQ(decision.action, Action::kRefuse);
+}
+
+TEST_F(RecoveryTest, AVoidedDispatchIsFreeAfterARestart) {
+  const std::string policy = std::string(kTestCandidates) + kCap;
+  {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    Decision decision;
+    engine->Decide(ThousandTokens(), &decision);
+    engine->MarkDispatched(decision.ticket);
+    ASSERT_TRUE(engine->Void(decision.ticket));
+  }
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_EQ(engine->recovered().presumed, 0);
+}
+
+TEST_F(RecoveryTest, ATopUpOutlivesARestart) {
+  const std::string policy =
+      std::string(kTestCandidates) + R"(budgets { name: "cap" scope: CUSTOMER usd: "0.001" })";
+  {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    ASSERT_TRUE(engine->TopUp("cap", ThousandTokens(), 5'000'000, 0, 0, "asked for").ok());
+    EXPECT_EQ(engine->TopUp("no such", ThousandTokens(), 1, 0, 0, "").code(), absl::StatusCode::kNotFound);
+  }
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  Decision decision;
+  engine->Decide(ThousandTokens(), &decision);
+  EXPECT_EQ(decision.action, Action::kDispatch) << decision.reason;
+}
+
+TEST_F(RecoveryTest, ARecordSaysEverythingOfItsCall) {
+  {
+    const auto engine = Open(std::string(kTestCandidates) + R"(
+      request_classes { name: "answers" use_cases: "chat" revenue_per_request_usd: "0.01" })",
+                             /*with_ledger=*/true);
+    Request request = ThousandTokens();
+    request.use_case = "chat";
+    request.model = "big";
+    request.step = 3;
+    Decision decision;
+    engine->Decide(request, &decision);
+    engine->MarkDispatched(decision.ticket);
+    clock_.Advance(1'000'000'000);
+    pricing::Usage usage = UsageOf(900, 80);
+    Outcome outcome;
+    outcome.usage = &usage;
+    outcome.latency_ms = 750;
+    outcome.success = 1;
+    engine->Settle(decision.ticket, outcome);
+  }
+  int records = 0;
+  const auto log = ledger::Log::Open(ledger(), {}, [&](const ledger::Frame& frame) {
+    if (frame.type != ledger::RECORD) return absl::OkStatus();
+    ledger::RecordView record;
+    EXPECT_TRUE(ledger::Decode(frame.payload, &record));
+    ++records;
+    EXPECT_EQ(record.request_id, "r");
+    EXPECT_EQ(record.customer, "c");
+    EXPECT_EQ(record.request_class, "answers");
+    EXPECT_EQ(record.model, "small");
+    EXPECT_EQ(record.model_asked, "big");
+    EXPECT_EQ(record.step, 3);
+    EXPECT_EQ(record.input_tokens, 900);
+    EXPECT_EQ(record.output_tokens, 80);
+    EXPECT_EQ(record.cost_nanos, 900'000 + 160'000);
+    EXPECT_EQ(record.held_nanos, 2'000'000);
+    EXPECT_EQ(record.default_cost_nanos, 9'000'000 + 3'200'000);
+    EXPECT_EQ(record.saved_routing_nanos, record.default_cost_nanos - record.cost_nanos);
+    EXPECT_EQ(record.revenue_nanos, 10'000'000);
+    EXPECT_EQ(record.latency_us, 750'000);
+    EXPECT_EQ(record.outcome, ledger::SUCCEEDED);
+    EXPECT_EQ(record.settled_nanos - record.time_nanos, 1'000'000'000);
+    int64_t items = 0;
+    for (const ledger::LineItemView& item : record.line_items) items += item.cost_nanos;
+    EXPECT_EQ(items, record.cost_nanos);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ(records, 1);
+}
+
+TEST_F(RecoveryTest, TwoEnginesOnOneLedgerIsAnError) {
+  const auto engine = Open(kTestCandidates, /*with_ledger=*/true);
+  Options options = OptionsFor(kTestCandidates);
+  options.ledger_dir = ledger();
+  const auto second = Engine::Open(options);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable) << second.status();
+}
+
+}  // namespace
+}  // namespace purser

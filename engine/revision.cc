@@ -1,0 +1,183 @@
+#include "engine/revision.h"
+
+#include <xxhash.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "engine/bundled_books.h"
+#include "engine/cache_settings.h"
+#include "policies/amount.h"
+#include "policies/check.h"
+#include "policies/textproto.h"
+
+namespace purser {
+namespace {
+
+constexpr int64_t kDefaultExpectedOutputTokens = 400;
+
+uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+
+Diagnostics ReadPolicy(const RevisionSource& source, policy::Policy* policy, uint64_t* hash) {
+  if (source.policy_file.empty()) {
+    *hash = HashText(source.policy_text);
+    return ParseTextproto(source.policy_text, "policy", policy);
+  }
+  Diagnostics diagnostics = ReadTextproto(source.policy_file, policy);
+  std::ifstream in(source.policy_file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  *hash = HashText(text.str());
+  return diagnostics;
+}
+
+std::shared_ptr<const pricing::PriceBook> ReadBooks(const std::vector<std::string>& paths,
+                                                    std::vector<Diagnostics>* diagnostics) {
+  if (!paths.empty()) return pricing::PriceBook::Load(paths, diagnostics);
+  const pricing::PriceBook::Text bundled = {"well_known.textproto", std::string(kWellKnownPrices)};
+  return pricing::PriceBook::Parse({&bundled, 1}, diagnostics);
+}
+
+bool HasBatchSheet(const pricing::ModelPrices& prices) {
+  for (const pricing::Sheet& sheet : prices.sheets) {
+    if ((sheet.service_tiers & (1u << static_cast<int>(pricing::ServiceTier::kBatch))) != 0) return true;
+  }
+  return false;
+}
+
+Revision::Candidate MakeCandidate(const policy::Candidate& said, const pricing::ModelPrices* prices,
+                                  ModelStatsTable* stats) {
+  Revision::Candidate candidate;
+  candidate.name = said.name().empty() ? said.model() : said.name();
+  candidate.model = said.model();
+  candidate.provider = !said.provider().empty() || prices == nullptr ? said.provider() : prices->provider;
+  candidate.service_tier = said.service_tier();
+  candidate.prices = prices;
+  candidate.priced = {prices, pricing::ParseServiceTier(said.service_tier())};
+  if (prices != nullptr && HasBatchSheet(*prices)) candidate.batch = {prices, pricing::ServiceTier::kBatch};
+  candidate.family = pricing::TokenFamilyOf(candidate.provider, candidate.model);
+  candidate.model_hash = pricing::HashName(absl::StrCat(candidate.provider, "/", candidate.model));
+  candidate.max_output_tokens = said.max_output_tokens();
+  if (candidate.max_output_tokens == 0 && prices != nullptr)
+    candidate.max_output_tokens = prices->max_output_tokens;
+  candidate.expected_output_tokens = said.expected_output_tokens();
+  candidate.expected_latency_ms = static_cast<int32_t>(said.expected_latency_ms());
+  candidate.stats = stats->Get(candidate.provider, candidate.model);
+  return candidate;
+}
+
+routing::CandidateFacts FactsOf(const Revision::Candidate& candidate) {
+  routing::CandidateFacts facts;
+  facts.priced = candidate.prices != nullptr;
+  facts.provider = candidate.provider;
+  // Where the books say nothing of what a model can do, nothing follows from their silence.
+  facts.capabilities = ~0u;
+  if (candidate.prices == nullptr) return facts;
+  const pricing::ModelPrices& prices = *candidate.prices;
+  if (prices.capabilities_known) facts.capabilities = prices.capabilities;
+  facts.context_window = prices.context_window > 0 ? prices.context_window : prices.max_input_tokens;
+  facts.max_output_tokens = prices.max_output_tokens;
+  return facts;
+}
+
+Revision::RequestClass MakeRequestClass(const policy::RequestClass& said, ClassStatsTable* stats) {
+  Revision::RequestClass made;
+  made.name = said.name();
+  made.hash = pricing::HashName(said.name());
+  made.expected_output_tokens = said.expected_output_tokens();
+  made.stats = stats->Get(said.name());
+  // CheckPolicy has seen that these parse.
+  if (!said.single_shot_usd().empty()) made.single_shot_nanos = ParseUsd(said.single_shot_usd()).value_or(0);
+  if (!said.revenue_per_request_usd().empty()) {
+    made.revenue_nanos = ParseUsd(said.revenue_per_request_usd()).value_or(-1);
+  } else if (said.plan_requests_per_month() > 0) {
+    made.revenue_nanos =
+        ParseUsd(said.plan_revenue_per_month_usd()).value_or(0) / said.plan_requests_per_month();
+  }
+  return made;
+}
+
+// A cache for what `caching` says: the previous one if that said the same.
+std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, const Revision* previous,
+                                        const std::shared_ptr<cache::Cache>& previous_cache,
+                                        Diagnostics* diagnostics) {
+  if (!policy.has_caching()) return nullptr;
+  if (previous != nullptr && previous_cache != nullptr &&
+      previous->policy().caching().SerializeAsString() == policy.caching().SerializeAsString()) {
+    return previous_cache;
+  }
+  return std::make_shared<cache::Cache>(CacheOptionsOf(policy.caching(), diagnostics));
+}
+
+}  // namespace
+
+std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const Lasting& lasting,
+                                            std::vector<Diagnostics>* diagnostics) {
+  std::shared_ptr<Revision> revision(new Revision());
+  Diagnostics of_policy = ReadPolicy(source, &revision->policy_, &revision->policy_hash_);
+  revision->book_ = ReadBooks(source.price_books, diagnostics);
+  const bool readable = of_policy.ok();
+  CheckPolicy(revision->policy_, &of_policy);
+
+  std::vector<routing::CandidateFacts> facts;
+  for (int i = 0; i < revision->policy_.candidates_size(); ++i) {
+    const policy::Candidate& said = revision->policy_.candidates(i);
+    const pricing::ModelPrices* prices = nullptr;
+    if (revision->book_ != nullptr && !said.model().empty()) {
+      const absl::StatusOr<const pricing::ModelPrices*> found =
+          revision->book_->Resolve(said.model(), said.provider());
+      if (found.ok()) {
+        prices = *found;
+      } else {
+        of_policy.Warning(
+            absl::StrCat("candidates[", i, "].model"),
+            absl::StrCat("no price is known, so this candidate is never chosen: ", found.status().message()));
+      }
+    }
+    revision->candidates_.push_back(MakeCandidate(said, prices, lasting.models));
+  }
+  for (const Candidate& candidate : revision->candidates_) facts.push_back(FactsOf(candidate));
+
+  // A policy that could not be read in full is still checked in full: its mistakes are mended in one round.
+  const std::string directory = std::filesystem::path(source.policy_file).parent_path().string();
+  revision->program_ =
+      routing::Program::Compile(revision->policy_, facts, {.directory = directory}, &of_policy);
+  revision->plan_ = budget::Plan::Compile(revision->policy_, &of_policy);
+
+  for (const policy::RequestClass& said : revision->policy_.request_classes()) {
+    revision->request_classes_.push_back(MakeRequestClass(said, lasting.classes));
+  }
+  revision->no_class_.stats = lasting.classes->Get("");
+  const policy::Policy& policy = revision->policy_;
+  revision->expected_output_tokens_ = policy.routing().expected_output_tokens() > 0
+                                          ? policy.routing().expected_output_tokens()
+                                          : kDefaultExpectedOutputTokens;
+  for (const policy::Signal& signal : policy.signals()) {
+    revision->reads_headroom_ |= signal.measure() == policy::BUDGET_HEADROOM;
+  }
+  const std::string& name_space = policy.caching().namespace_template();
+  const auto parsed = NamespaceTemplate::Parse(name_space.empty() ? "{tenant}/{feature}" : name_space);
+  if (parsed.ok()) {
+    revision->cache_namespace_ = *parsed;
+  } else {
+    of_policy.Error("caching.namespace_template", std::string(parsed.status().message()));
+  }
+  if (revision->book_ != nullptr) {
+    revision->price_hash_ = std::strtoull(revision->book_->revision().c_str(), nullptr, 16);
+  }
+
+  const bool ok = readable && of_policy.ok() && revision->book_ != nullptr && revision->program_ != nullptr;
+  if (ok) {
+    revision->cache_ = MakeCache(policy, lasting.previous,
+                                 lasting.previous ? lasting.previous->cache_ : nullptr, &of_policy);
+  }
+  diagnostics->push_back(std::move(of_policy));
+  return ok ? revision : nullptr;
+}
+
+}  // namespace purser

@@ -1,0 +1,114 @@
+#ifndef PURSER_ENGINE_REVISION_H_
+#define PURSER_ENGINE_REVISION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cache/cache.h"
+#include "engine/budget/plan.h"
+#include "engine/class_stats.h"
+#include "engine/model_stats.h"
+#include "engine/namespace_template.h"
+#include "engine/pricing/output_estimate.h"
+#include "engine/pricing/price_book.h"
+#include "engine/pricing/quote.h"
+#include "engine/pricing/token_estimate.h"
+#include "engine/routing/program.h"
+#include "policies/diagnostics.h"
+#include "policies/policy.pb.h"
+
+namespace purser {
+
+// Where a policy and its prices come from; the same fields as in Options.
+struct RevisionSource {
+  std::string policy_file;
+  std::string policy_text;
+  std::vector<std::string> price_books;
+};
+
+// A policy with its price books, compiled: immutable but for the cache that it owns, shared by everything
+// that decides under it, and kept alive by the tickets that were granted under it.
+class Revision {
+ public:
+  struct Candidate {
+    std::string name;
+    std::string model;     // As the policy calls it: what the caller has to call.
+    std::string provider;  // The policy's, else the book's.
+    std::string service_tier;
+    const pricing::ModelPrices* prices = nullptr;  // Null: unpriced.
+    pricing::PricedCandidate priced;
+    pricing::PricedCandidate batch;  // prices is null if there is no batch price list.
+    pricing::TokenFamily family = pricing::TokenFamily::kMistralV1;
+    uint64_t model_hash = 0;
+    int64_t max_output_tokens = 0;       // 0: not known.
+    int64_t expected_output_tokens = 0;  // Cold start; 0: the class's or the policy's.
+    int32_t expected_latency_ms = 0;
+    ModelStats* stats = nullptr;
+  };
+  struct RequestClass {
+    std::string name;
+    uint64_t hash = 0;
+    int64_t expected_output_tokens = 0;
+    int64_t revenue_nanos = -1;     // Per request; -1: not stated.
+    int64_t single_shot_nanos = 0;  // 0: learned.
+    ClassStats* stats = nullptr;
+  };
+
+  // What outlives policies.
+  struct Lasting {
+    ModelStatsTable* models = nullptr;
+    ClassStatsTable* classes = nullptr;
+    const Revision* previous =
+        nullptr;  // Its cache goes on if the policy's caching did not change. May be null.
+  };
+
+  // Compiles what `source` names. Every mistake of the policy and the books is added to `diagnostics`, one
+  // entry per file; null if any of them is an error. The tables must outlive the revision. What is returned
+  // belongs to the caller alone until it is shared; from then on it is const.
+  static std::shared_ptr<Revision> Compile(const RevisionSource& source, const Lasting& lasting,
+                                           std::vector<Diagnostics>* diagnostics);
+
+  const policy::Policy& policy() const { return policy_; }
+  const pricing::PriceBook& book() const { return *book_; }
+  const routing::Program& program() const { return *program_; }
+  const budget::Plan& plan() const { return plan_; }
+  budget::Plan* mutable_plan() { return &plan_; }  // To be registered before the revision is shared.
+  const std::vector<Candidate>& candidates() const { return candidates_; }
+  // By the class's index in the policy; -1: requests of no class.
+  const RequestClass& request_class(int index) const {
+    return index < 0 ? no_class_ : request_classes_[index];
+  }
+  int64_t expected_output_tokens() const { return expected_output_tokens_; }
+  // Hashes of the policy's text and of the books' content, recorded with every call.
+  uint64_t policy_hash() const { return policy_hash_; }
+  uint64_t price_hash() const { return price_hash_; }
+  // Whether a signal asks how much is left of the budgets.
+  bool reads_headroom() const { return reads_headroom_; }
+  // Null: the policy caches nothing.
+  cache::Cache* cache() const { return cache_.get(); }
+  const NamespaceTemplate& cache_namespace() const { return cache_namespace_; }
+
+ private:
+  Revision() = default;
+
+  policy::Policy policy_;
+  std::shared_ptr<const pricing::PriceBook> book_;
+  std::shared_ptr<const routing::Program> program_;
+  budget::Plan plan_;
+  std::vector<Candidate> candidates_;
+  std::vector<RequestClass> request_classes_;
+  RequestClass no_class_;
+  std::shared_ptr<cache::Cache> cache_;
+  NamespaceTemplate cache_namespace_;
+  bool reads_headroom_ = false;
+  int64_t expected_output_tokens_ = 400;
+  uint64_t policy_hash_ = 0;
+  uint64_t price_hash_ = 0;
+};
+
+}  // namespace purser
+
+#endif  // PURSER_ENGINE_REVISION_H_

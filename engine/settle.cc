@@ -1,0 +1,250 @@
+// Everything after dispatch: what a call used, what it cost, and how it is booked.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "engine/engine_impl.h"
+#include "engine/pricing/cost.h"
+#include "engine/pricing/usage_block.h"
+#include "engine/request_fields.h"
+
+namespace purser {
+namespace {
+
+struct SettleScratch {
+  pricing::UsageReader reader;
+  pricing::UsageBlock block;
+  pricing::Cost cost;
+  ledger::RecordView record;
+};
+
+SettleScratch& ThreadScratch() {
+  thread_local SettleScratch scratch;
+  return scratch;
+}
+
+// What the call used; null: nobody knows.
+const pricing::Usage* UsageOf(const PendingCall& call, const Outcome& outcome, SettleScratch* scratch) {
+  if (outcome.usage != nullptr) return outcome.usage->empty() ? nullptr : outcome.usage;
+  if (outcome.response_json.empty()) return nullptr;
+  const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
+  const absl::Status read = scratch->reader.Read(&call.revision->book(), candidate.provider,
+                                                 outcome.api_flavor, outcome.response_json, &scratch->block);
+  return read.ok() && !scratch->block.usage.empty() ? &scratch->block.usage : nullptr;
+}
+
+ledger::LineCategory CategoryOf(pricing::Meter meter) {
+  switch (meter) {
+    case pricing::Meter::kRerankSearches:
+      return ledger::RERANK;
+    case pricing::Meter::kVectorSearches:
+    case pricing::Meter::kStorageSearches:
+      return ledger::SEARCH;
+    case pricing::Meter::kWebSearches:
+    case pricing::Meter::kWebSearchesLow:
+    case pricing::Meter::kWebSearchesMedium:
+    case pricing::Meter::kWebSearchesHigh:
+    case pricing::Meter::kSocialSearches:
+    case pricing::Meter::kCodeExecutions:
+    case pricing::Meter::kToolCalls:
+      return ledger::TOOL;
+    default:
+      return ledger::INFERENCE;
+  }
+}
+
+void DescribeCall(const PendingCall& call, const Request& request, ledger::RecordView* record) {
+  const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
+  DescribeRequest(request, record);
+  record->request_class = call.revision->request_class(call.request_class).name;
+  record->region = request.region;
+  record->time_nanos = call.decided_nanos;
+  record->provider = candidate.provider;
+  record->model = candidate.model;
+  record->candidate = candidate.name;
+  record->policy_revision = call.revision->policy_hash();
+  record->price_revision = call.revision->price_hash();
+  record->estimated_nanos = call.expected_nanos;
+  record->held_nanos = call.held_nanos;
+  record->estimated_input_tokens = call.input_tokens;
+  record->estimated_output_tokens = call.expected_output_tokens;
+  if (call.clamped) record->flags |= ledger::CLAMPED;
+  if (call.batch) record->flags |= ledger::BATCHED;
+  if (call.failed_over) record->flags |= ledger::FAILED_OVER;
+  if (call.over_budget) record->flags |= ledger::OVER_BUDGET;
+}
+
+void DescribeUsage(const pricing::Usage& usage, ledger::RecordView* record) {
+  record->input_tokens = usage.input_tokens();
+  record->output_tokens = usage.output_tokens();
+  record->cached_input_tokens = usage.cache_read_tokens();
+  record->cache_write_tokens = usage.cache_write_tokens();
+  record->reasoning_tokens = usage.reasoning_tokens();
+  record->service_tier = pricing::NameOf(usage.service_tier);
+}
+
+void DescribeCost(const pricing::Cost& cost, ledger::RecordView* record) {
+  for (const pricing::CostItem& item : cost.items()) {
+    record->line_items.push_back({.category = CategoryOf(item.meter),
+                                  .meter = pricing::NameOf(item.meter),
+                                  .quantity = item.units,
+                                  .price_nanos = item.price.numerator,
+                                  .price_unit = item.price.denominator,
+                                  .cost_nanos = item.nanos});
+  }
+}
+
+// The candidate that the caller would have used; null if the policy has none of that name.
+const Revision::Candidate* CandidateAsked(const Revision& revision, std::string_view model) {
+  if (model.empty()) return nullptr;
+  for (const Revision::Candidate& candidate : revision.candidates()) {
+    if (candidate.model == model || candidate.name == model) return &candidate;
+  }
+  return nullptr;
+}
+
+ledger::Outcome OutcomeOf(const Outcome& outcome) {
+  if (outcome.failed) return ledger::ERRORED;
+  if (outcome.success < 0) return ledger::OUTCOME_UNKNOWN;
+  return outcome.success > 0 ? ledger::SUCCEEDED : ledger::FAILED;
+}
+
+}  // namespace
+
+void EngineImpl::Learn(const PendingCall& call, const Outcome& outcome, const pricing::Usage* usage,
+                       int64_t cost_nanos, int64_t now) {
+  const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
+  const Revision::RequestClass& request_class = call.revision->request_class(call.request_class);
+  const Request request = call.request.View();
+  if (outcome.failed) {
+    candidate.stats->CountFailure(now);
+    return;
+  }
+  candidate.stats->CountSuccess();
+  if (outcome.latency_ms > 0) candidate.stats->latency_ms.Add(outcome.latency_ms);
+  if (usage == nullptr) return;
+  outputs_.Observe({candidate.model_hash, request_class.hash, pricing::HashName(request.feature)},
+                   usage->output_tokens());
+  if (call.uncorrected_input_tokens > 0) {
+    candidate.stats->input.Observe(call.uncorrected_input_tokens,
+                                   usage->input_tokens() - call.history_tokens);
+  }
+  if (request.task.empty()) request_class.stats->Observe(cost_nanos);
+}
+
+Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
+  Settlement settlement;
+  PendingCall* call = pending_.ClaimOpen(ticket);
+  if (call == nullptr) {
+    if (pending_.WasSettled(ticket)) settlement.result = SettleResult::kAlreadySettled;
+    return settlement;
+  }
+  SettleScratch& scratch = ThreadScratch();
+  const Revision& revision = *call->revision;
+  const Revision::Candidate& candidate = revision.candidates()[call->candidate];
+  const Request request = call->request.View();
+  // A replayed call settles at its own time, a live one now.
+  const int64_t now = request.time_nanos != 0 ? request.time_nanos + int64_t{outcome.latency_ms} * 1'000'000
+                                              : clock_->NowNanos();
+  const pricing::PricedCandidate& priced = call->batch ? candidate.batch : candidate.priced;
+
+  const pricing::Usage* usage = UsageOf(*call, outcome, &scratch);
+  ledger::RecordView& record = scratch.record;
+  record = {};
+  int64_t cost_nanos = call->expected_nanos;
+  if (usage != nullptr && priced.prices != nullptr) {
+    pricing::Realize(*priced.prices, *usage, priced.service_tier, request.region, call->decided_nanos,
+                     &scratch.cost);
+    const pricing::CostState state = scratch.cost.state;
+    if (state == pricing::CostState::kPriced || state == pricing::CostState::kPartlyPriced) {
+      cost_nanos = scratch.cost.total_nanos;
+      settlement.input_nanos = scratch.cost.input_nanos;
+      settlement.output_nanos = scratch.cost.output_nanos;
+      DescribeCost(scratch.cost, &record);
+    } else {
+      usage = nullptr;  // It contradicts itself or cannot be priced: no better than unknown.
+    }
+    if (state != pricing::CostState::kPriced) record.flags |= ledger::UNPRICED;
+  }
+  if (priced.prices == nullptr) record.flags |= ledger::UNPRICED;
+  if (!outcome.final) {
+    const int64_t output = usage != nullptr ? usage->output_tokens() : 0;
+    const int64_t tokens = usage != nullptr ? usage->input_tokens() + output : 0;
+    if (usage != nullptr) {
+      accounts_->Settle(revision.plan(), ticket, budget::Amounts::Call(cost_nanos, tokens, output), false,
+                        now);
+    }
+    pending_.Publish(call, ticket);
+    settlement.result = SettleResult::kSettled;
+    settlement.cost_nanos = cost_nanos;
+    settlement.usage_unknown = usage == nullptr;
+    return settlement;
+  }
+
+  DescribeCall(*call, request, &record);
+  record.ticket = ticket;
+  record.settled_nanos = now;
+  record.latency_us = int64_t{outcome.latency_ms} * 1000;
+  record.first_token_us = int64_t{outcome.time_to_first_token_ms} * 1000;
+  record.outcome = OutcomeOf(outcome);
+  if (usage != nullptr) {
+    DescribeUsage(*usage, &record);
+  } else {
+    record.flags |= ledger::USAGE_UNKNOWN;
+    record.input_tokens = call->input_tokens;
+    record.output_tokens = call->expected_output_tokens;
+  }
+  record.cost_nanos = cost_nanos;
+  if (cost_nanos > call->held_nanos) record.flags |= ledger::OVERRUN;
+  if (now > call->expires_nanos) record.flags |= ledger::LATE;
+  if (outcome.revenue_nanos >= 0) {
+    record.revenue_nanos = outcome.revenue_nanos;
+  } else if (const int64_t stated = revision.request_class(call->request_class).revenue_nanos; stated >= 0) {
+    record.revenue_nanos = stated;
+  }
+  if (const Revision::Candidate* asked = CandidateAsked(revision, request.model);
+      asked != nullptr && usage != nullptr) {
+    if (asked->prices != nullptr) {
+      pricing::Realize(*asked->prices, *usage, asked->priced.service_tier, request.region,
+                       call->decided_nanos, &scratch.cost);
+      if (scratch.cost.state == pricing::CostState::kPriced) {
+        record.default_cost_nanos = scratch.cost.total_nanos;
+        (call->batch ? record.saved_batch_nanos : record.saved_routing_nanos) =
+            record.default_cost_nanos - cost_nanos;
+      }
+    }
+  }
+
+  uint64_t sequence = 0;
+  if (journal_ != nullptr) {
+    sequence = journal_->Append(record);
+    if (sequence == 0) {
+      pending_.Publish(call, ticket);
+      settlement.result = SettleResult::kNotBooked;
+      return settlement;
+    }
+  }
+  const int64_t tokens = record.input_tokens + record.output_tokens;
+  const budget::Amounts booked =
+      budget::Amounts::Call(cost_nanos, tokens, record.output_tokens, request.attempt <= 1 ? 1 : 0);
+  const budget::SettleResult settled = accounts_->Settle(revision.plan(), ticket, booked, true, now);
+  if (settled.status == budget::SettleStatus::kUnknownTicket) {
+    // The hold expired before anybody said that it was dispatched. The money is gone all the same.
+    budget::Scope scope = ScopeOf(request);
+    scope.provider = candidate.provider;
+    scope.model = candidate.model;
+    accounts_->Charge(revision.plan(), scope, booked, now);
+  }
+  Learn(*call, outcome, usage, cost_nanos, now);
+  settlement.result = SettleResult::kSettled;
+  settlement.cost_nanos = cost_nanos;
+  settlement.usage_unknown = usage == nullptr;
+  settlement.overrun = cost_nanos > call->held_nanos;
+  pending_.Release(call, ticket, /*settled=*/true);
+  if (options_.durability == Durability::kSync && journal_ != nullptr) {
+    if (!journal_->Sync(sequence).ok()) settlement.result = SettleResult::kNotSynced;
+  }
+  return settlement;
+}
+
+}  // namespace purser

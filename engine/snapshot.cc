@@ -1,0 +1,157 @@
+#include "engine/snapshot.h"
+
+#include "absl/strings/str_cat.h"
+#include "policies/snapshot.pb.h"
+
+namespace purser {
+namespace {
+
+using AmountsField = google::protobuf::RepeatedField<int64_t>;
+
+void Write(const budget::Amounts& amounts, AmountsField* field) {
+  field->Assign(amounts.of.begin(), amounts.of.end());
+}
+
+bool Read(const AmountsField& field, budget::Amounts* amounts) {
+  if (field.size() != budget::kDimensions) return false;
+  for (int i = 0; i < budget::kDimensions; ++i) amounts->of[i] = field[i];
+  return true;
+}
+
+void Write(const budget::AccountState& state, ledger::Snapshot::Account* account) {
+  account->set_budget(state.budget);
+  account->set_key(state.key);
+  account->set_digested(state.digested);
+  account->set_ended(state.ended);
+  account->set_overrun(state.overrun);
+  account->set_warned(state.warned);
+  account->set_window(state.window);
+  account->set_begin_nanos(state.begin_nanos);
+  account->set_end_nanos(state.end_nanos);
+  account->set_last_use_nanos(state.last_use_nanos);
+  Write(state.settled, account->mutable_settled());
+  for (const auto& top_up : state.top_ups) {
+    ledger::Snapshot::TopUp* written = account->add_top_ups();
+    Write(top_up.amounts, written->mutable_amounts());
+    written->set_expires_at_nanos(top_up.expires_at_nanos);
+  }
+  for (const auto& slice : state.slices) {
+    ledger::Snapshot::Slice* written = account->add_slices();
+    written->set_index(slice.index);
+    Write(slice.settled, written->mutable_settled());
+  }
+  account->set_presumed_since_nanos(state.presumed_since_nanos);
+  account->set_has_parent(state.has_parent);
+  account->set_own_steps(state.own_steps);
+  account->set_parent_key(state.parent_key);
+  account->set_parent_digested(state.parent_digested);
+  account->set_started_nanos(state.started_nanos);
+  for (const auto& repeat : state.repeats) {
+    ledger::Snapshot::Repeat* written = account->add_repeats();
+    written->set_fingerprint(repeat.fingerprint);
+    written->set_count(repeat.count);
+  }
+}
+
+bool Read(const ledger::Snapshot::Account& account, budget::AccountState* state) {
+  state->budget = account.budget();
+  state->key = account.key();
+  state->digested = account.digested();
+  state->ended = account.ended();
+  state->overrun = account.overrun();
+  state->warned = static_cast<uint8_t>(account.warned());
+  state->window = static_cast<uint16_t>(account.window());
+  state->begin_nanos = account.begin_nanos();
+  state->end_nanos = account.end_nanos();
+  state->last_use_nanos = account.last_use_nanos();
+  bool ok = Read(account.settled(), &state->settled);
+  for (const auto& top_up : account.top_ups()) {
+    ok &= Read(top_up.amounts(), &state->top_ups.emplace_back().amounts);
+    state->top_ups.back().expires_at_nanos = top_up.expires_at_nanos();
+  }
+  for (const auto& slice : account.slices()) {
+    ok &= Read(slice.settled(), &state->slices.emplace_back().settled);
+    state->slices.back().index = slice.index();
+  }
+  state->presumed_since_nanos = account.presumed_since_nanos();
+  state->has_parent = account.has_parent();
+  state->own_steps = account.own_steps();
+  state->parent_key = account.parent_key();
+  state->parent_digested = account.parent_digested();
+  state->started_nanos = account.started_nanos();
+  for (const auto& repeat : account.repeats())
+    state->repeats.push_back({repeat.fingerprint(), repeat.count()});
+  return ok;
+}
+
+void Write(const budget::HoldState& state, ledger::Snapshot::Hold* hold) {
+  hold->set_ticket(state.ticket);
+  hold->set_phase(static_cast<uint32_t>(state.phase));
+  hold->set_expires_at_nanos(state.expires_at_nanos);
+  hold->set_presumed_at_nanos(state.presumed_at_nanos);
+  hold->set_fingerprint(state.fingerprint);
+  Write(state.worst, hold->mutable_worst());
+  Write(state.likely, hold->mutable_likely());
+  Write(state.booked, hold->mutable_booked());
+  for (const auto& leg : state.legs) {
+    ledger::Snapshot::Leg* written = hold->add_legs();
+    written->set_budget(leg.budget);
+    written->set_key(leg.key);
+    written->set_digested(leg.digested);
+    written->set_likely(leg.likely);
+    written->set_waived(leg.waived);
+  }
+}
+
+bool Read(const ledger::Snapshot::Hold& hold, budget::HoldState* state) {
+  state->ticket = hold.ticket();
+  state->phase = static_cast<budget::HoldPhase>(hold.phase());
+  state->expires_at_nanos = hold.expires_at_nanos();
+  state->presumed_at_nanos = hold.presumed_at_nanos();
+  state->fingerprint = hold.fingerprint();
+  for (const auto& leg : hold.legs()) {
+    state->legs.push_back({leg.budget(), leg.key(), leg.digested(), leg.likely(), leg.waived()});
+  }
+  return Read(hold.worst(), &state->worst) && Read(hold.likely(), &state->likely) &&
+         Read(hold.booked(), &state->booked);
+}
+
+}  // namespace
+
+std::string WriteSnapshot(const budget::Accounts& accounts, const pricing::OutputEstimator& outputs,
+                          const SnapshotCounts& counts) {
+  ledger::Snapshot snapshot;
+  accounts.ExportAccounts([&](const budget::AccountState& state) { Write(state, snapshot.add_accounts()); });
+  accounts.ExportHolds([&](const budget::HoldState& state) {
+    // An undispatched hold is of this process only: nothing was sent for it.
+    if (state.phase != budget::HoldPhase::kHeld) Write(state, snapshot.add_holds());
+  });
+  snapshot.set_records(counts.records);
+  snapshot.set_loads(counts.loads);
+  snapshot.set_outputs(outputs.Save());
+  return snapshot.SerializeAsString();
+}
+
+absl::Status ReadSnapshot(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts,
+                          pricing::OutputEstimator* outputs, SnapshotCounts* counts) {
+  ledger::Snapshot snapshot;
+  if (!snapshot.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::DataLossError("the ledger's snapshot cannot be decoded");
+  }
+  for (const ledger::Snapshot::Account& account : snapshot.accounts()) {
+    budget::AccountState state;
+    if (!Read(account, &state))
+      return absl::DataLossError("an account of the ledger's snapshot is not whole");
+    if (const absl::Status imported = accounts->ImportAccount(state); !imported.ok()) return imported;
+  }
+  for (const ledger::Snapshot::Hold& hold : snapshot.holds()) {
+    budget::HoldState state;
+    if (!Read(hold, &state)) return absl::DataLossError("a hold of the ledger's snapshot is not whole");
+    if (const absl::Status imported = accounts->ImportHold(plan, state); !imported.ok()) return imported;
+  }
+  counts->records = snapshot.records();
+  counts->loads = snapshot.loads();
+  return outputs->Load(snapshot.outputs());
+}
+
+}  // namespace purser
