@@ -317,7 +317,8 @@ class Accounts {
   // INVALID_ARGUMENT: not a ticket, or its slot is taken by a later one.
   absl::Status ReplayDispatch(const Plan& plan, Ticket ticket, const Call& call, int64_t now_nanos);
 
-  // The same as Options::incarnation, for a caller who learns it from the log. After the replay, before the first Hold.
+  // The same as Options::incarnation, for a caller who learns it from the log. After the replay, before the
+  // first Hold.
   void StartIncarnation(uint32_t incarnation);
 
  private:

@@ -110,8 +110,7 @@ void WriteScores(const std::string& path, const std::vector<double>& scores) {
   std::ofstream out(path);
   for (const double score : scores) out << nlohmann::json{{"score", score}}.dump() << '\n';
   out.close();
-  if (!out)
-    Fail("eval", absl::StrCat(path, ": cannot be written; is there such a folder, and space?"));
+  if (!out) Fail("eval", absl::StrCat(path, ": cannot be written; is there such a folder, and space?"));
 }
 
 void RunEval(const EvalCommand& command) {

@@ -56,8 +56,7 @@ void Write(const routing::LearnedScorer& scorer, const std::string& path) {
   out << "# Written by `purser fit`. A policy reads it with signals { name: \"...\" scorer_file: \"...\" }.\n"
       << text;
   out.close();
-  if (!out)
-    Fail("fit", absl::StrCat(path, ": cannot be written; is there such a folder, and space?"));
+  if (!out) Fail("fit", absl::StrCat(path, ": cannot be written; is there such a folder, and space?"));
 }
 
 void RunFit(const FitCommand& command) {

@@ -14,7 +14,8 @@ constexpr int64_t kUnit = 1024;
 struct Weights {
   int64_t letter, mark, other;
 };
-constexpr Weights kWeights[kTokenFamilies] = {{185, 420, 260}, {185, 425, 400}, {185, 425, 300}, {215, 560, 420}};
+constexpr Weights kWeights[kTokenFamilies] = {
+    {185, 420, 260}, {185, 425, 400}, {185, 425, 300}, {215, 560, 420}};
 
 absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -35,12 +36,14 @@ std::optional<TokenFamily> ParseTokenFamily(std::string_view name) {
 TokenFamily TokenFamilyOf(std::string_view provider, std::string_view model) {
   const std::string name = absl::AsciiStrToLower(View(model));
   if (absl::StrContains(name, "llama-3") || absl::StrContains(name, "llama3")) return TokenFamily::kLlama3;
-  if (absl::StrContains(name, "gpt-3.5") || (absl::StartsWith(name, "gpt-4") && !absl::StartsWith(name, "gpt-4o") &&
-                                             !absl::StartsWith(name, "gpt-4.1"))) {
+  if (absl::StrContains(name, "gpt-3.5") ||
+      (absl::StartsWith(name, "gpt-4") && !absl::StartsWith(name, "gpt-4o") &&
+       !absl::StartsWith(name, "gpt-4.1"))) {
     return TokenFamily::kCl100kBase;
   }
   const bool openai = provider == "openai" || provider == "azure" || absl::StartsWith(name, "gpt-") ||
-                      absl::StartsWith(name, "o1") || absl::StartsWith(name, "o3") || absl::StartsWith(name, "o4");
+                      absl::StartsWith(name, "o1") || absl::StartsWith(name, "o3") ||
+                      absl::StartsWith(name, "o4");
   return openai ? TokenFamily::kO200kBase : TokenFamily::kMistralV1;
 }
 

@@ -44,7 +44,7 @@ constexpr std::string_view kPolicy =
            stop: true
          }
          rules { name: "late" priority: -2 refuse: "never reached" }
-)pb";
+    )pb";
 
 constexpr std::string_view kExpected = R"(signals
   law = 2
