@@ -41,6 +41,9 @@ class MappedFile {
   // Returns when every store made before the call would survive a power loss (fdatasync). After an error the
   // state of the stores is unknown, for good.
   virtual absl::Status Sync() = 0;
+  // Counts every byte as just written, so that the next Sync writes them all. Needed where an earlier Sync,
+  // of this process or one before it, may have failed: the kernel counts as clean what it could not write.
+  virtual void Touch() = 0;
   // Cuts the file to `size` bytes; bytes beyond must not be touched any more.
   virtual absl::Status Truncate(uint64_t size) = 0;
 };

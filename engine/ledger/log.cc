@@ -11,6 +11,7 @@
 #include "engine/ledger/log_format.h"
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/log_writer.h"
+#include "engine/ledger/planted_bug.h"
 
 namespace purser::ledger {
 namespace {
@@ -50,6 +51,8 @@ class Opening {
     absl::StatusOr<LogScanner::End> end = ReplayFrames();
     if (!end.ok()) return end.status();
     if (absl::Status status = SetAside(*end); !status.ok()) return status;
+
+    if (absl::Status status = SyncWhatWasFound(*end); !status.ok()) return status;
 
     auto log = std::make_unique<LogWriter>(directory_, options_, id_, std::move(lock_), std::move(recovery_));
     const bool closed =
@@ -157,11 +160,25 @@ class Opening {
   // Segments beyond a torn end are kept under another name. The latest goes first, so that a crash in between
   // leaves no gap in the numbers.
   absl::Status SetAside(const LogScanner::End& end) {
+    if (PURSER_PLANTED_BUG(kLostSegmentsLeftInPlace)) return absl::OkStatus();
     for (auto name = end.later_segments.rbegin(); name != end.later_segments.rend(); ++name) {
       if (absl::Status status = files_->Rename(PathOf(*name), PathOf(*name) + ".lost"); !status.ok())
         return status;
     }
     return end.later_segments.empty() ? absl::OkStatus() : files_->SyncDirectory(directory_);
+  }
+
+  // Frames that a process left in the kernel when it died, or when its Sync failed. The log is about to say
+  // of later frames that everything up to them is on the disk.
+  absl::Status SyncWhatWasFound(const LogScanner::End& end) {
+    if (PURSER_PLANTED_BUG(kFoundFramesNotSynced)) return absl::OkStatus();
+    for (const LogScanner::End::Unsynced& segment : end.unsynced) {
+      absl::StatusOr<std::unique_ptr<MappedFile>> file = files_->OpenMapped(PathOf(segment.name), 1);
+      if (!file.ok()) return file.status();
+      if (!PURSER_PLANTED_BUG(kFailedSyncForgotten)) (*file)->Touch();
+      if (absl::Status status = (*file)->Sync(); !status.ok()) return status;
+    }
+    return end.unsynced.empty() ? absl::OkStatus() : files_->SyncDirectory(directory_);
   }
 
   const std::string& directory_;

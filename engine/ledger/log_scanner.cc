@@ -1,8 +1,10 @@
 #include "engine/ledger/log_scanner.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/ledger/log_format.h"
 #include "policies/record.pb.h"
@@ -84,6 +86,11 @@ absl::StatusOr<bool> LogScanner::Next(Frame* frame) {
     switch (*found) {
       case SegmentReader::Found::kFrame:
         ++expected_;
+        if (reader_->header().type == SYNC_MARK && reader_->payload().size() == sizeof(uint64_t)) {
+          uint64_t through;
+          std::memcpy(&through, reader_->payload().data(), sizeof(through));
+          end_.durable_through = std::max(end_.durable_through, through);
+        }
         if (reader_->header().type == SYNC_MARK || reader_->header().sequence <= options_.after_sequence)
           break;
         ++end_.frames;
@@ -103,6 +110,8 @@ absl::StatusOr<bool> LogScanner::Next(Frame* frame) {
   return false;
 }
 
+void LogScanner::NoteSegment() { end_.unsynced.push_back({segments_[current_].name, expected_ - 1}); }
+
 absl::Status LogScanner::Corrupt(const SegmentReader& at) const {
   return absl::DataLossError(
       absl::StrCat(at.path(), ": offset ", at.offset(), ": frame ", expected_,
@@ -112,12 +121,13 @@ absl::Status LogScanner::Corrupt(const SegmentReader& at) const {
 
 absl::StatusOr<bool> LogScanner::Continue(SegmentReader::Found found) {
   const bool last = current_ + 1 == segments_.size();
-  if (found == SegmentReader::Found::kEnd && !last && !reader_->missing_header()) {
-    // Closed in good order if the next segment goes on where this one ends.
+  if (!last && !reader_->missing_header()) {
+    // Nothing is missing if the next segment goes on where this one ends, whatever stands behind its end.
     absl::StatusOr<std::unique_ptr<SegmentReader>> next = SegmentReader::Open(
         options_.files, PathOf(segments_[current_ + 1].name), id_, segments_[current_ + 1].number);
     if (!next.ok()) return next.status();
     if (!(*next)->missing_header() && (*next)->segment().first_sequence == expected_) {
+      NoteSegment();
       if (absl::Status status = OpenSegment(current_ + 1); !status.ok()) return status;
       return true;
     }
@@ -153,6 +163,10 @@ absl::StatusOr<bool> LogScanner::Continue(SegmentReader::Found found) {
   }
   if (durable >= expected_) return Corrupt(*reader_);
 
+  NoteSegment();
+  std::erase_if(end_.unsynced, [this](const End::Unsynced& segment) {
+    return segment.last_sequence <= end_.durable_through || !absl::EndsWith(segment.name, ".log");
+  });
   end_.segment = segments_[current_].number;
   end_.offset = reader_->offset();
   end_.header_missing = reader_->missing_header();

@@ -34,6 +34,14 @@ class LogScanner {
     uint64_t abandoned_frames = 0;  // Begun by a writer that died, or is about to finish them.
     uint64_t torn_bytes = 0;        // Beyond `offset`: lost to a power failure, with all later segments.
     std::vector<std::string> later_segments;  // Names of those segments.
+    // The highest sequence number that was marked as synced, and the segments with frames beyond it: they may
+    // be in the kernel only, if the process died before it synced them.
+    struct Unsynced {
+      std::string name;
+      uint64_t last_sequence;
+    };
+    uint64_t durable_through = 0;
+    std::vector<Unsynced> unsynced;
   };
 
   // NOT_FOUND: no such directory. FAILED_PRECONDITION: it is not a ledger.
@@ -67,6 +75,7 @@ class LogScanner {
   absl::Status OpenSegment(size_t index);
   // At an end or at damage of the segment being read: goes on to the next segment (true), or ends (false).
   absl::StatusOr<bool> Continue(SegmentReader::Found found);
+  void NoteSegment();
   absl::Status Corrupt(const SegmentReader& at) const;
   std::string PathOf(const std::string& name) const { return directory_ + "/" + name; }
 

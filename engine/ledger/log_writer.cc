@@ -1,5 +1,7 @@
 #include "engine/ledger/log_writer.h"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/ledger/planted_bug.h"
 #include "policies/record.pb.h"
 
 namespace purser::ledger {
@@ -57,7 +60,7 @@ absl::Status LogWriter::Start(uint64_t number, uint64_t offset, uint64_t next_se
     absl::StatusOr<std::unique_ptr<MappedFile>> file =
         options_.files->OpenMapped(PathOf(SegmentName(number)), capacity);
     if (!file.ok()) return file.status();
-    if (recovery_.torn_bytes > 0) {
+    if (recovery_.torn_bytes > 0 && !PURSER_PLANTED_BUG(kTornTailLeftInPlace)) {
       // On the disk before anything is written in its place, or the two could be found mixed.
       if (absl::Status status = (*file)->Truncate(offset); !status.ok()) return status;
       if (absl::Status status = (*file)->Sync(); !status.ok()) return status;
@@ -109,13 +112,10 @@ bool LogWriter::TakePlace(uint32_t type, uint64_t size, Room room, Place* place)
   header.type = static_cast<uint16_t>(type);
   header.sequence = next_sequence_++;
   header.check = HeaderCheck(id_, header.size, header.type, header.sequence);
-  // The first word last: a reader that sees it sees the rest.
-  auto* stored = reinterpret_cast<FrameHeader*>(place->frame);
-  stored->sequence = header.sequence;
-  uint64_t first_word;
-  std::memcpy(&first_word, &header, sizeof(first_word));
-  std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(place->frame))
-      .store(first_word, std::memory_order_release);
+  // One instruction stores the 16 bytes before the checksum: a process dies before it or after it.
+  static_assert(offsetof(FrameHeader, checksum) == sizeof(__m128i));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(place->frame),
+                   _mm_loadu_si128(reinterpret_cast<const __m128i*>(&header)));
   offset_ += bytes;
   if (type != SYNC_MARK) last_user_sequence_ = header.sequence;
   return true;
@@ -166,7 +166,8 @@ void LogWriter::SetLimits() {
   const uint64_t allocated = segment_->file->allocated();
   std::lock_guard lock(place_lock_);
   reserve_limit_ = allocated;
-  ordinary_limit_ = std::min(soft_end_, allocated - std::min(allocated, options_.reserve_bytes));
+  const uint64_t reserve = PURSER_PLANTED_BUG(kGrantsUseReserve) ? 0 : options_.reserve_bytes;
+  ordinary_limit_ = std::min(soft_end_, allocated - std::min(allocated, reserve));
 }
 
 absl::Status LogWriter::BeginSegment(uint64_t number, uint64_t least_bytes) {
@@ -278,10 +279,13 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
       }
       segment->complete += FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
     }
-    if (absl::Status status = segment->file->Sync(); !status.ok()) return status;
+    if (PURSER_PLANTED_BUG(kSyncForgetsFullSegments) && segment != batch.segments.back()) continue;
+    if (!PURSER_PLANTED_BUG(kSyncSkipsDisk)) {
+      if (absl::Status status = segment->file->Sync(); !status.ok()) return status;
+    }
     new_names |= !segment->name_synced;
   }
-  if (!new_names) return absl::OkStatus();
+  if (!new_names || PURSER_PLANTED_BUG(kSyncForgetsNames)) return absl::OkStatus();
   if (absl::Status status = options_.files->SyncDirectory(directory_); !status.ok()) return status;
   for (const std::shared_ptr<Segment>& segment : batch.segments) segment->name_synced = true;
   return absl::OkStatus();
@@ -289,6 +293,7 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
 
 // Tells a later recovery that what is before this was on the disk, so that damage there is corruption.
 void LogWriter::MarkSynced(uint64_t through) {
+  if (PURSER_PLANTED_BUG(kNoSyncMarks)) return;
   Place place;
   if (!TakePlace(SYNC_MARK, sizeof(through), Room::kOrdinary, &place)) return;
   std::memcpy(place.frame + sizeof(FrameHeader), &through, sizeof(through));
@@ -307,6 +312,7 @@ void LogWriter::CloseRetired(const Batch& batch) {
 }
 
 void LogWriter::Poison(const absl::Status& status) {
+  if (PURSER_PLANTED_BUG(kSyncErrorForgotten)) return;
   std::lock_guard lock(grow_mutex_);
   status_ = absl::Status(status.code(),
                          absl::StrCat(status.message(), "; the log takes no more until it is opened again"));
@@ -327,7 +333,9 @@ uint64_t LogWriter::last_sequence() const {
 
 absl::Status LogWriter::WriteSnapshot(uint64_t sequence, std::string_view bytes) {
   // A snapshot must not reach beyond what the log is sure to hold.
-  if (absl::Status status = Sync(sequence); !status.ok()) return status;
+  if (!PURSER_PLANTED_BUG(kSnapshotBeyondLog)) {
+    if (absl::Status status = Sync(sequence); !status.ok()) return status;
+  }
   FileSystem* files = options_.files;
   const std::string name = SnapshotName(sequence);
   if (absl::Status status = files->WriteFile(PathOf(name) + ".tmp", EncodeSnapshot(id_, sequence, bytes));

@@ -40,6 +40,19 @@ struct MemoryFileSystem::Inode {
   char* bytes;
   uint64_t size = 0;
   std::string durable;
+  // What the last sync, successful or not, was given: a sector that has not changed since is not written
+  // again. As on Linux, where a page whose write failed counts as clean.
+  std::string given_to_disk;
+
+  bool IsDirty(uint64_t at) const {
+    const uint64_t end = std::min(at + kSector, size);
+    if (given_to_disk.size() < end) return true;
+    return std::memcmp(bytes + at, given_to_disk.data() + at, end - at) != 0;
+  }
+  void WriteBack(uint64_t at) {
+    if (durable.size() < size) durable.resize(size, '\0');
+    if (IsDirty(at)) std::memcpy(&durable[at], bytes + at, std::min(kSector, size - at));
+  }
 };
 
 struct MemoryFileSystem::State {
@@ -117,10 +130,18 @@ class MemoryFileSystem::Mapped final : public MappedFile {
     return absl::OkStatus();
   }
   absl::Status Sync() override {
-    if (absl::Status status = state_->Begin("sync", path_); !status.ok()) return status;
+    const absl::Status status = state_->Begin("sync", path_);
     std::lock_guard lock(state_->mutex);
-    inode_->durable.assign(inode_->bytes, inode_->size);
-    return absl::OkStatus();
+    if (status.ok()) {
+      inode_->durable.resize(inode_->size, '\0');
+      for (uint64_t at = 0; at < inode_->size; at += kSector) inode_->WriteBack(at);
+    }
+    inode_->given_to_disk.assign(inode_->bytes, inode_->size);
+    return status;
+  }
+  void Touch() override {
+    std::lock_guard lock(state_->mutex);
+    inode_->given_to_disk.clear();
   }
   absl::Status Truncate(uint64_t size) override {
     if (absl::Status status = state_->Begin("truncate", path_); !status.ok()) return status;
@@ -182,6 +203,7 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::AfterProcessDeath() const {
         copy = std::make_shared<Inode>();
         copy->Assign(inode->view());
         copy->durable = inode->durable;
+        copy->given_to_disk = inode->given_to_disk;
       }
       result[path] = copy;
     }
@@ -208,9 +230,9 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::AfterPowerLoss(std::mt19937_
     std::string bytes = inode->durable;
     bytes.resize(new_size ? inode->size : inode->durable.size(), '\0');
     for (uint64_t at = 0; at < bytes.size() && at < inode->size; at += kSector) {
-      if (kept(random))
-        std::memcpy(&bytes[at], inode->bytes + at,
-                    std::min(kSector, std::min<uint64_t>(bytes.size(), inode->size) - at));
+      if (!inode->IsDirty(at) || !kept(random)) continue;
+      std::memcpy(&bytes[at], inode->bytes + at,
+                  std::min(kSector, std::min<uint64_t>(bytes.size(), inode->size) - at));
     }
     after->SetContent(path, std::move(bytes));
   }
@@ -227,7 +249,7 @@ void MemoryFileSystem::SetContent(const std::string& path, std::string bytes) {
   std::lock_guard lock(state_->mutex);
   auto inode = std::make_shared<Inode>();
   inode->Assign(bytes);
-  inode->durable = std::move(bytes);
+  inode->durable = inode->given_to_disk = std::move(bytes);
   state_->names[path] = state_->durable_names[path] = inode;
   state_->directories.insert(DirectoryOf(path));
 }
@@ -260,7 +282,7 @@ absl::Status MemoryFileSystem::WriteFile(const std::string& path, std::string_vi
     return absl::ResourceExhaustedError(path + ": no space left");
   auto inode = std::make_shared<Inode>();
   inode->Assign(bytes);
-  inode->durable = std::string(bytes);
+  inode->durable = inode->given_to_disk = std::string(bytes);
   state_->names[path] = inode;
   state_->Changed();
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/ledger/log.h"
+#include "engine/ledger/planted_bug.h"
 #include "policies/record.pb.h"
 
 namespace purser::ledger {
@@ -43,16 +44,21 @@ absl::StatusOr<std::unique_ptr<SegmentReader>> SegmentReader::Open(FileSystem* f
 
 absl::StatusOr<const char*> SegmentReader::View(uint64_t offset, uint64_t size, bool* past_end) {
   if (offset < buffer_offset_ || offset + size > buffer_offset_ + buffer_size_) {
-    const uint64_t want = std::max(size, kBufferBytes);
-    if (buffer_.size() < want) buffer_.resize(want);
-    absl::StatusOr<size_t> got = file_->ReadAt(offset, buffer_.data(), want);
+    if (buffer_capacity_ < size) {
+      // Small files need no more than their size.
+      absl::StatusOr<uint64_t> file_size = file_->Size();
+      if (!file_size.ok()) return file_size.status();
+      buffer_capacity_ = std::max(size, std::min(kBufferBytes, *file_size + kSectorBytes));
+      buffer_ = std::make_unique_for_overwrite<char[]>(buffer_capacity_);
+    }
+    absl::StatusOr<size_t> got = file_->ReadAt(offset, buffer_.get(), buffer_capacity_);
     if (!got.ok()) return got.status();
     buffer_offset_ = offset;
     buffer_size_ = *got;
   }
   const uint64_t have = buffer_offset_ + buffer_size_ - offset;
   *past_end = have < size;
-  char* view = buffer_.data() + (offset - buffer_offset_);
+  char* view = buffer_.get() + (offset - buffer_offset_);
   // What is beyond the end reads as zeros, so that a cut file and a lost sector look alike.
   if (*past_end) std::memset(view + have, 0, size - have);
   return view;
@@ -61,6 +67,7 @@ absl::StatusOr<const char*> SegmentReader::View(uint64_t offset, uint64_t size, 
 // Lost sectors read as zeros: space is allocated as zeros and written once, front to back. So a frame that a
 // power loss has damaged has, in at least one of its sectors, zeros up to the sector's (or the frame's) end.
 bool SegmentReader::LooksUnwritten(const char* frame, uint64_t size) const {
+  if (PURSER_PLANTED_BUG(kCorruptionTakenForTornTail)) return true;
   constexpr uint64_t kZeroRun =
       16;  // Longer than what a message's last bytes are likely to be by themselves.
   for (uint64_t at = 0; at < size;) {
@@ -89,13 +96,19 @@ absl::StatusOr<SegmentReader::Found> SegmentReader::Next(uint64_t expected_seque
   }
   const uint64_t size = sizeof(FrameHeader) + header_.size;
   if (header_.checksum == 0) {
+    // Its writer had space for all of it.
+    view = View(offset_, size, &past_end);
+    if (!view.ok()) return view.status();
+    if (past_end) return Found::kTorn;
+    if (PURSER_PLANTED_BUG(kAbandonedFrameEndsLog)) return Found::kTorn;
     next_offset_ = offset_ + FrameBytes(header_.size);
     return Found::kAbandoned;
   }
   view = View(offset_, size, &past_end);
   if (!view.ok()) return view.status();
   payload_ = std::string_view(*view + sizeof(FrameHeader), header_.size);
-  if (FrameChecksum(id_, header_, payload_.data()) != header_.checksum) {
+  if (FrameChecksum(id_, header_, payload_.data()) != header_.checksum &&
+      !PURSER_PLANTED_BUG(kChecksumNotVerified)) {
     return past_end || LooksUnwritten(*view, size) ? Found::kTorn : Found::kCorrupt;
   }
   next_offset_ = offset_ + FrameBytes(header_.size);

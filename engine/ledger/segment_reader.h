@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -70,9 +69,10 @@ class SegmentReader {
   FrameHeader header_{};
   std::string_view payload_;
 
-  std::vector<char> buffer_;
+  std::unique_ptr<char[]> buffer_;
+  uint64_t buffer_capacity_ = 0;
   uint64_t buffer_offset_ = 0;
-  uint64_t buffer_size_ = 0;  // Of what was read; the rest of buffer_ is of no meaning.
+  uint64_t buffer_size_ = 0;  // Of what was read; the rest is of no meaning.
 };
 
 }  // namespace purser::ledger

@@ -1,0 +1,65 @@
+// The log's promises over crashes and damage. PURSER_SOAK multiplies the number of random histories.
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/crash/log_checks.h"
+
+namespace purser::ledger {
+namespace {
+
+uint64_t Soak() {
+  const char* soak = std::getenv("PURSER_SOAK");
+  return soak != nullptr ? std::strtoull(soak, nullptr, 10) : 1;
+}
+
+TEST(LogCrashTest, EveryByteCut) {
+  CheckCounts counts;
+  EXPECT_EQ(CheckEveryByteCut(1, &counts), "");
+  std::printf("%lu cuts\n", counts.cuts);
+}
+
+TEST(LogCrashTest, EveryByteFlip) {
+  CheckCounts counts;
+  EXPECT_EQ(CheckEveryByteFlip(1, &counts), "");
+  std::printf("%lu flips\n", counts.flips);
+}
+
+TEST(LogCrashTest, SyncedSectorsLost) {
+  CheckCounts counts;
+  EXPECT_EQ(CheckSyncedSectorsLost(&counts), "");
+}
+
+TEST(LogCrashTest, UnfinishedFrames) {
+  CheckCounts counts;
+  EXPECT_EQ(CheckUnfinishedFrames(&counts), "");
+}
+
+TEST(LogCrashTest, PowerLossAndCrashDuringRecovery) {
+  CheckCounts counts;
+  for (uint64_t seed = 0; seed < 1500 * Soak(); ++seed) {
+    ASSERT_EQ(CheckPowerLoss(seed, &counts), "") << "seed " << seed;
+  }
+  std::printf("%lu crashes, %lu recoveries, %lu operations\n", counts.power_losses, counts.recoveries,
+              counts.operations);
+}
+
+TEST(LogCrashTest, FaultAtEveryOperation) {
+  CheckCounts counts;
+  for (uint64_t seed = 0; seed < 5 * Soak(); ++seed) {
+    ASSERT_EQ(CheckFaultAtEveryOperation(seed, &counts), "") << "seed " << seed;
+  }
+  std::printf("%lu faults, %lu operations\n", counts.faults, counts.operations);
+}
+
+TEST(LogCrashTest, FullDisk) {
+  CheckCounts counts;
+  for (uint64_t seed = 0; seed < 50 * Soak(); ++seed) {
+    ASSERT_EQ(CheckFullDisk(seed, &counts), "") << "seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace purser::ledger
