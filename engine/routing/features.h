@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/routing/candidate_set.h"
+#include "engine/routing/pattern_matcher.h"
 
 namespace purser::routing {
 
@@ -37,8 +38,8 @@ class Features {
  private:
   friend class Program;
   std::vector<double> numbers_;
-  std::vector<int> matches_;    // RE2::Set's answer.
   std::vector<uint64_t> seen_;  // Which patterns occur: a bit each.
+  PatternMatcher::Scratch scratch_;
 };
 
 }  // namespace purser::routing

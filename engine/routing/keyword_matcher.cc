@@ -25,7 +25,14 @@ absl::StatusOr<int> KeywordMatcher::Add(std::string_view keyword) {
   std::string folded(keyword);
   for (char& c : folded) c = Fold(c);
   keywords_.push_back(std::move(folded));
+  anywhere_.push_back(false);
   return static_cast<int>(keywords_.size()) - 1;
+}
+
+absl::StatusOr<int> KeywordMatcher::AddAnywhere(std::string_view text) {
+  const absl::StatusOr<int> number = Add(text);
+  if (number.ok()) anywhere_[*number] = true;
+  return number;
 }
 
 void KeywordMatcher::Compile() {
@@ -89,6 +96,7 @@ void KeywordMatcher::Compile() {
 }
 
 bool KeywordMatcher::IsWhole(int number, std::string_view text, size_t end) const {
+  if (anywhere_[number]) return true;
   const std::string& keyword = keywords_[number];
   const size_t begin = end - keyword.size();
   if (IsAsciiWord(keyword.front()) && begin > 0 && IsWord(text[begin - 1])) return false;

@@ -23,6 +23,8 @@ class KeywordMatcher {
  public:
   // The keyword's number, from 0 in the order of adding. INVALID_ARGUMENT: it is empty.
   absl::StatusOr<int> Add(std::string_view keyword);
+  // The same, without regard to where words begin and end.
+  absl::StatusOr<int> AddAnywhere(std::string_view text);
   void Compile();
   bool empty() const { return keywords_.empty(); }
 
@@ -55,6 +57,7 @@ class KeywordMatcher {
   bool IsWhole(int number, std::string_view text, size_t end) const;
 
   std::vector<std::string> keywords_;
+  std::vector<bool> anywhere_;  // By keyword.
   uint32_t classes_ = 1;
   std::array<uint16_t, 256> class_of_ = {};
   std::vector<uint32_t> next_;     // Row of a state, column of a byte's class.

@@ -1,7 +1,11 @@
 #include "engine/routing/pattern_matcher.h"
 
-#include "absl/status/statusor.h"
+#include <algorithm>
+#include <bit>
+#include <limits>
+
 #include "absl/strings/str_cat.h"
+#include "re2/filtered_re2.h"
 
 namespace purser::routing {
 namespace {
@@ -9,6 +13,18 @@ namespace {
 // Of the regexes' shared automaton. RE2's default is 8 MiB; a policy of a thousand regexes needs more before
 // it falls back.
 constexpr int64_t kSetBytes = 64 << 20;
+
+// Shorter literals are in every text.
+constexpr int kLeastLiteral = 3;
+// The set reads a text about as fast as two regexes do one by one.
+constexpr int kMostOneByOne = 3;
+
+// Letters beyond ASCII that RE2 takes for "k" and "s" where case does not matter: the Kelvin sign and the
+// long s. A text that holds one may match without the literal.
+constexpr std::string_view kFoldsToAscii[] = {"\u212A", "\u017F"};
+constexpr int kFoldOwner = std::numeric_limits<int>::min();
+
+void SetBit(uint64_t* bits, int at) { bits[at >> 6] |= uint64_t{1} << (at & 63); }
 
 re2::StringPiece Piece(std::string_view text) { return re2::StringPiece(text.data(), text.size()); }
 
@@ -34,21 +50,46 @@ absl::StatusOr<int> PatternMatcher::AddRegex(std::string_view regex, bool case_s
   std::string error;
   if (set_->Add(InSet(regex, case_sensitive), &error) < 0) return absl::InvalidArgumentError(error);
   const int number = size();
+  const int in_set = static_cast<int>(regexes_.size());
   regexes_.push_back(number);
+  always_.resize(in_set / 64 + 1);
   patterns_.push_back({std::move(compiled), -1});
+  AddLiterals(regex, case_sensitive, in_set);
   return number;
+}
+
+// RE2 tells which literals a match needs at least one of; they are in lower case. None: it needs none. Its
+// lower case of letters beyond ASCII is not ours, so that such a regex is always tried.
+void PatternMatcher::AddLiterals(std::string_view regex, bool case_sensitive, int in_set) {
+  re2::FilteredRE2 filter(kLeastLiteral);
+  int id = 0;
+  std::vector<std::string> literals;
+  if (filter.Add(Piece(regex), OptionsFor(case_sensitive), &id) == RE2::NoError) filter.Compile(&literals);
+  const bool ascii = std::all_of(literals.begin(), literals.end(), [](const std::string& literal) {
+    return std::all_of(literal.begin(), literal.end(), [](char c) { return static_cast<uint8_t>(c) < 0x80; });
+  });
+  if (literals.empty() || !ascii) {
+    always_[in_set >> 6] |= uint64_t{1} << (in_set & 63);
+    return;
+  }
+  for (const std::string& literal : literals) {
+    if (keywords_.AddAnywhere(literal).ok()) keyword_owner_.push_back(~in_set);
+  }
 }
 
 absl::StatusOr<int> PatternMatcher::AddKeyword(std::string_view keyword) {
   const absl::StatusOr<int> added = keywords_.Add(keyword);
   if (!added.ok()) return added.status();
   const int number = size();
-  keyword_patterns_.push_back(number);
+  keyword_owner_.push_back(number);
   patterns_.push_back({nullptr, *added});
   return number;
 }
 
 absl::Status PatternMatcher::Compile() {
+  for (const std::string_view letter : kFoldsToAscii) {
+    if (set_ != nullptr && keywords_.AddAnywhere(letter).ok()) keyword_owner_.push_back(kFoldOwner);
+  }
   keywords_.Compile();
   if (set_ != nullptr && !set_->Compile()) {
     return absl::ResourceExhaustedError(
@@ -57,22 +98,46 @@ absl::Status PatternMatcher::Compile() {
   return absl::OkStatus();
 }
 
-void PatternMatcher::Match(std::string_view text, uint64_t* seen, std::vector<int>* scratch) const {
-  const auto mark = [seen](int number) { seen[number >> 6] |= uint64_t{1} << (number & 63); };
-  if (!keywords_.empty()) {
-    keywords_.Match(text, [&](int keyword) { mark(keyword_patterns_[keyword]); });
-  }
-  if (set_ == nullptr) return;
+void PatternMatcher::MatchTogether(std::string_view text, uint64_t* seen, Scratch* scratch) const {
   RE2::Set::ErrorInfo error{RE2::Set::kNoError};
-  if (!one_by_one_) {
-    if (set_->Match(Piece(text), scratch, &error)) {
-      for (const int regex : *scratch) mark(regexes_[regex]);
+  if (way_ != Way::kOneByOne) {
+    if (set_->Match(Piece(text), &scratch->matches, &error)) {
+      for (const int in_set : scratch->matches) SetBit(seen, regexes_[in_set]);
       return;
     }
     if (error.kind == RE2::Set::kNoError) return;
   }
   for (const int number : regexes_) {
-    if (RE2::PartialMatch(Piece(text), *patterns_[number].regex)) mark(number);
+    if (RE2::PartialMatch(Piece(text), *patterns_[number].regex)) SetBit(seen, number);
+  }
+}
+
+void PatternMatcher::Match(std::string_view text, uint64_t* seen, Scratch* scratch) const {
+  scratch->possible.assign(always_.begin(), always_.end());
+  uint64_t* possible = scratch->possible.data();
+  int left = 0;
+  if (!keywords_.empty()) {
+    keywords_.Match(text, [&](int keyword) {
+      const int owner = keyword_owner_[keyword];
+      if (owner >= 0) {
+        SetBit(seen, owner);
+      } else if (owner == kFoldOwner) {
+        left = kMostOneByOne + 1;
+      } else {
+        SetBit(possible, ~owner);
+      }
+    });
+  }
+  for (const uint64_t word : scratch->possible) left += std::popcount(word);
+  if (set_ != nullptr && (left > kMostOneByOne || way_ != Way::kUsual)) {
+    MatchTogether(text, seen, scratch);
+    return;
+  }
+  for (size_t word = 0; word < scratch->possible.size(); ++word) {
+    for (uint64_t bits = possible[word]; bits != 0; bits &= bits - 1) {
+      const int number = regexes_[word * 64 + std::countr_zero(bits)];
+      if (RE2::PartialMatch(Piece(text), *patterns_[number].regex)) SetBit(seen, number);
+    }
   }
 }
 

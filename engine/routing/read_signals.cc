@@ -149,7 +149,7 @@ void Program::Read(const Request& request, const Context& context, Features* fea
     features->seen_.assign((matcher.size() + 63) / 64, 0);
     ForEachPiece(
         request, static_cast<policy::TextPart>(part), compiled.read_bytes,
-        [&](std::string_view piece) { matcher.Match(piece, features->seen_.data(), &features->matches_); });
+        [&](std::string_view piece) { matcher.Match(piece, features->seen_.data(), &features->scratch_); });
     for (size_t word = 0; word < features->seen_.size(); ++word) {
       for (uint64_t bits = features->seen_[word]; bits != 0; bits &= bits - 1) {
         features->numbers_[compiled.pattern_signal[part][word * 64 + std::countr_zero(bits)]] += 1;

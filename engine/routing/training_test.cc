@@ -1,0 +1,132 @@
+#include "engine/routing/training.h"
+
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "engine/routing/ridge.h"
+#include "engine/routing/scorer.h"
+#include "google/protobuf/text_format.h"
+#include "gtest/gtest.h"
+
+namespace purser::routing {
+namespace {
+
+// Prompts whose need for the strong model is in their words: mostly needed with "theorem", seldom with
+// "weather".
+std::vector<Labelled> Learnable(int count, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  std::vector<Labelled> data;
+  for (int i = 0; i < count; ++i) {
+    const bool hard = random() % 2 == 0;
+    const bool weak = random() % 100 < (hard ? 20 : 85);
+    std::string prompt = hard ? "State the theorem" : "Tell me about the weather";
+    for (size_t w = random() % 10; w > 0; --w) absl::StrAppend(&prompt, " filler", random() % 50);
+    data.push_back({prompt, random() % 100 < 90 ? 1.0 : 0.0, weak ? 1.0 : 0.0, hard ? "maths" : "talk"});
+  }
+  return data;
+}
+
+// Labels that nothing in the prompt foretells.
+std::vector<Labelled> Hopeless(int count) {
+  std::mt19937_64 random(9);
+  std::vector<Labelled> data;
+  for (int i = 0; i < count; ++i) {
+    data.push_back({std::string(20 + static_cast<size_t>(i % 7), 'x'), 1, random() % 2 == 0 ? 1.0 : 0.0, ""});
+  }
+  return data;
+}
+
+double Apgr(const LearnedScorer& proto, const std::vector<Labelled>& data) {
+  const auto scorer = Scorer::Create(proto);
+  EXPECT_TRUE(scorer.ok()) << scorer.status();
+  std::vector<double> scores;
+  for (const Labelled& labelled : data) scores.push_back((*scorer)->Score(labelled.prompt));
+  return MeasureRouting(scores, data)->apgr;
+}
+
+FitOptions Small() {
+  FitOptions options;
+  options.bucket_bits = 12;
+  return options;
+}
+
+TEST(TrainingTest, LearnsWhatWordsTellAndCarriesItOver) {
+  const auto fitted = FitScorer(Learnable(600, 1), Small());
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_TRUE(fitted->report.Wins());
+  EXPECT_GT(Apgr(fitted->scorer, Learnable(2000, 2)), 0.68);
+  EXPECT_NEAR(Apgr(fitted->scorer, Learnable(2000, 3)), fitted->report.scorer.mean, 0.05)
+      << "what cross-validation promised is kept on new prompts";
+}
+
+TEST(TrainingTest, ScoresAreAboutTheShareOfPromptsThatOnlyTheStrongModelAnswers) {
+  const auto fitted = FitScorer(Learnable(2000, 1), Small());
+  ASSERT_TRUE(fitted.ok());
+  const auto scorer = Scorer::Create(fitted->scorer);
+  ASSERT_TRUE(scorer.ok());
+  // 0.9 right of the strong model, less 0.2 and 0.85 of the weak one.
+  EXPECT_NEAR((*scorer)->Score("State the theorem filler1 filler2"), 0.7, 0.1);
+  EXPECT_NEAR((*scorer)->Score("Tell me about the weather filler1 filler2"), 0.05, 0.1);
+}
+
+TEST(TrainingTest, DoesNotWinWhereThereIsNothingToLearn) {
+  const auto fitted = FitScorer(Hopeless(300), Small());
+  ASSERT_TRUE(fitted.ok()) << fitted.status();
+  EXPECT_LT(fitted->report.scorer.mean, 0.56);
+}
+
+TEST(TrainingTest, TheSameDataGiveTheSameScorerToTheByte) {
+  const auto a = FitScorer(Learnable(200, 1), Small());
+  const auto b = FitScorer(Learnable(200, 1), Small());
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_EQ(a->scorer.SerializeAsString(), b->scorer.SerializeAsString());
+}
+
+TEST(TrainingTest, RefusesWhatCannotBeFitted) {
+  EXPECT_EQ(FitScorer(Learnable(49, 1), Small()).status().code(), absl::StatusCode::kInvalidArgument);
+  std::vector<Labelled> no_gap = Learnable(100, 1);
+  for (Labelled& labelled : no_gap) labelled.strong = labelled.weak;
+  EXPECT_EQ(FitScorer(no_gap, Small()).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(ScorerTest, RefusesWhatItCannotRead) {
+  const auto fitted = FitScorer(Learnable(100, 1), Small());
+  ASSERT_TRUE(fitted.ok());
+  const auto broken = [&](auto change) {
+    LearnedScorer proto = fitted->scorer;
+    change(&proto);
+    return !Scorer::Create(proto).ok();
+  };
+  EXPECT_FALSE(broken([](LearnedScorer*) {}));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->set_version(99); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_weights()->pop_back(); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->set_bucket_bits(60); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->set_step(NAN); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure()->RemoveLast(); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure(0)->set_deviation(0); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure(0)->set_name("other"); }));
+}
+
+TEST(RidgeTest, SolvesASmallProblemExactly) {
+  // X = [[1, 0], [1, 1], [0, 2]], y = [1, 2, 3], penalty 1.
+  RidgeProblem problem;
+  problem.columns = 2;
+  problem.Add(0, 1);
+  problem.EndRow();
+  problem.Add(0, 1);
+  problem.Add(1, 1);
+  problem.EndRow();
+  problem.Add(1, 2);
+  problem.EndRow();
+  problem.targets = {1, 2, 3};
+  const std::vector<float> weights = SolveRidge(problem, 1);
+  // [[3, 1], [1, 6]] w = [3, 8]: w = (10/17, 21/17).
+  EXPECT_NEAR(weights[0], 10.0 / 17, 1e-3);
+  EXPECT_NEAR(weights[1], 21.0 / 17, 1e-3);
+}
+
+}  // namespace
+}  // namespace purser::routing
