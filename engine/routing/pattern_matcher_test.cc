@@ -68,10 +68,10 @@ TEST(PatternMatcherTest, LiteralsSetAndOneByOneAgree) {
       {"x|y", false},     {"(foo|bar)baz", false}, {"[0-9]{3}", false}, {"Épsilon", false},
       {"(?i)ZETA", true}, {"eta\\s+theta", false}, {"a.c", false},      {"omega$", true},
       {"(?:)", false},    {"task", false},         {"TASK", true}};
-  const std::vector<std::string> words = {"alpha",   "ALPHA",   "beta", "Beta", "gamma",       "gama",
-                                          "delta",   "foo",     "bar",  "baz",  "123",         "12",
-                                          "épsilon", "ÉPSILON", "zeta", "Zeta", "eta",         "theta",
-                                          "abc",     "omega",   "x",    "\n",   "k\u212Aelvin"};
+  const std::vector<std::string> words = {
+      "alpha", "ALPHA", "beta", "Beta",    "gamma",     "gama",      "delta", "foo", "bar",
+      "baz",   "123",   "12",   "épsilon", "ÉPSILON",   "zeta",      "Zeta",  "eta", "theta",
+      "abc",   "omega", "x",    "\n",      "tas\u212A", "ta\u017Fk", "task"};
   PatternMatcher usual;
   PatternMatcher one_by_one;
   PatternMatcher together;
