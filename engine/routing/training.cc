@@ -265,7 +265,8 @@ class CrossValidation {
  public:
   CrossValidation(std::span<const Labelled> data, const Prompts& prompts, const FitOptions& options)
       : data_(data), prompts_(prompts), grid_(Grid(prompts.groups > 2)), tried_(grid_.size()) {
-    const int rounds = static_cast<int>(std::clamp<size_t>(kScoredPrompts / data.size(), 1, kMostRounds));
+    const int enough = static_cast<int>(std::clamp<size_t>(kScoredPrompts / data.size(), 1, kMostRounds));
+    const int rounds = options.rounds > 0 ? options.rounds : enough;
     for (int round = 0; round < rounds; ++round) {
       const auto dealt = Deal(data.size(), options.folds, options.seed + static_cast<uint64_t>(round));
       for (size_t fold = 0; fold < dealt.size(); ++fold)
