@@ -29,3 +29,14 @@ header_library = repository_rule(
     attrs = {"header": attr.string(mandatory = True)},
     local = True,
 )
+
+def _optional_library_impl(ctx):
+    found = ctx.path("/usr/include/" + ctx.attr.header).exists
+    ctx.file("BUILD.bazel", _TARGET.format(name = ctx.attr.name, linkopts = repr(ctx.attr.linkopts if found else [])))
+
+# For what is compared with only if it is there; sources ask __has_include.
+optional_library = repository_rule(
+    implementation = _optional_library_impl,
+    attrs = {"header": attr.string(mandatory = True), "linkopts": attr.string_list()},
+    local = True,
+)

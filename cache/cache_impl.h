@@ -2,11 +2,13 @@
 #define PURSER_CACHE_CACHE_IMPL_H_
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -46,6 +48,9 @@ class Cache::Impl {
   absl::Status SaveTo(const std::string& path, int64_t now_nanos) const;
   absl::Status LoadFrom(const std::string& path, int64_t now_nanos);
 
+  // build.cc
+  void BuildGraphs();
+
   const Options options_;
   const bool verified_;  // A class is.
   std::atomic<uint64_t> generation_{1};
@@ -83,6 +88,7 @@ class Cache::Impl {
                       std::string* answer, Namespace* name_space, Hit* hit) const;
   void LookupVerified(const Query& query, const Partition& partition, const float* unit, int64_t now_nanos,
                       std::string* answer, Hit* hit) const;
+  void NoteVeto(Veto veto, float similarity, Namespace& name_space, Hit* hit) const;
   void Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos, std::string* answer,
               Hit* hit) const;
   Namespace* FindNamespace(std::string_view name) const;
@@ -103,6 +109,12 @@ class Cache::Impl {
   void CountPartition(Partition* partition);
   void DropIfEmpty(Partition* partition);
   void DropIfEmpty(Namespace* name_space);
+  bool MergeDue(const Partition& partition) const;
+  void WakeBuilder();
+  void StopBuilder();
+  void BuilderLoop();
+  Partition* NextToMerge();
+  void MergeOne(Partition* partition);
   void Sweep(int64_t now_nanos, size_t most);
   void MakeRoom(int64_t now_nanos);
   size_t BytesHeld() const;
@@ -122,6 +134,14 @@ class Cache::Impl {
   size_t record_bytes_ = 0;
   size_t payload_bytes_ = 0;
   size_t space_bytes_ = 0;  // Namespaces and partitions with their indexes.
+
+  // The builder of graphs. Its thread is started by the first merge that is due.
+  std::mutex building_;  // Held for a whole merge; before mutex_.
+  std::condition_variable wake_;
+  bool work_ = false;  // Under mutex_.
+  std::atomic<bool> stop_{false};
+  std::atomic<size_t> merging_bytes_{0};
+  std::thread builder_;
 };
 
 // Scales to unit length and pads with zeros. False for a NaN, an infinity, or nothing but zeros.

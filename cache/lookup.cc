@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "cache/cache_impl.h"
+#include "cache/guards.h"
 #include "cache/kernels.h"
 
 namespace purser::cache {
@@ -19,6 +20,27 @@ std::vector<float>& UnitScratch() {
   thread_local std::vector<float> unit;
   return unit;
 }
+
+// Asks the guards about one query and its candidates; reads the query only if there are any.
+class Guards {
+ public:
+  Guards(const Options& options, std::string_view text) : on_(options.guards && !text.empty()), text_(text) {}
+
+  Veto Judge(const Record& record) {
+    if (!on_ || record.text_size == 0) return Veto::kNone;
+    thread_local Facts asked;
+    thread_local Facts stored;
+    if (!read_) asked.Read(text_);
+    read_ = true;
+    stored.Read(record.text());
+    return Conflict(asked, stored);
+  }
+
+ private:
+  bool on_;
+  std::string_view text_;
+  bool read_ = false;
+};
 
 }  // namespace
 
@@ -129,22 +151,39 @@ void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& of_clas
   }
   std::array<Candidate, kCandidates> places;
   Nearest nearest(places, std::max(of_class.threshold, query.least_similarity));
-  partition->flat.Search(unit.data(), now_nanos, &nearest);
+  partition->Search(unit.data(), now_nanos, /*one_is_enough=*/true, &nearest);
+  Guards guards(options_, query.text);
   for (size_t i = 0; i < nearest.size(); ++i) {
-    Answer(*places[i].record, Hit::kSemantic, places[i].similarity, now_nanos, answer, hit);
-    return;
+    const Veto veto = guards.Judge(*places[i].record);
+    if (veto == Veto::kNone) {
+      Answer(*places[i].record, Hit::kSemantic, places[i].similarity, now_nanos, answer, hit);
+      return;
+    }
+    NoteVeto(veto, places[i].similarity, *name_space, hit);
   }
+}
+
+void Cache::Impl::NoteVeto(Veto veto, float similarity, Namespace& name_space, Hit* hit) const {
+  if (hit->veto != Veto::kNone) return;
+  hit->veto = veto;
+  hit->similarity = similarity;
+  Count(name_space.counts.vetoes[static_cast<size_t>(veto)]);
 }
 
 void Cache::Impl::LookupVerified(const Query& query, const Partition& partition, const float* unit,
                                  int64_t now_nanos, std::string* answer, Hit* hit) const {
   std::array<Candidate, Verifier::kNeighbours> places;
   Nearest nearest(places, Verifier::kLeastSimilarity);
-  partition.flat.Search(unit, now_nanos, &nearest);
+  partition.Search(unit, now_nanos, /*one_is_enough=*/false, &nearest);
   const std::span<const Candidate> neighbours(places.data(), nearest.size());
+  Guards guards(options_, query.text);
   const Verifier::Decision decision = partition.name_space->verifier->Decide(
-      neighbours, partition.flat.size(),
-      [&](const Candidate& candidate) { return candidate.similarity >= query.least_similarity; });
+      neighbours, partition.flat.size(), [&](const Candidate& candidate) {
+        if (candidate.similarity < query.least_similarity) return false;
+        const Veto veto = guards.Judge(*candidate.record);
+        if (veto != Veto::kNone) NoteVeto(veto, candidate.similarity, *partition.name_space, hit);
+        return veto == Veto::kNone;
+      });
   hit->trial = decision.trial;
   hit->trial.name_space_id = partition.name_space->id;
   if (decision.kind == Verifier::Decision::kAudit) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "cache/flat_index.h"
+#include "cache/graph_index.h"
 #include "cache/hash.h"
 #include "cache/verifier.h"
 
@@ -48,20 +49,31 @@ struct Namespace {
 // The entries of a namespace that may be compared with each other: one embedding model, one dimension, one
 // compatibility.
 struct Partition {
-  Partition(size_t dimension, Epochs* epochs) : flat(dimension, epochs) {}
+  Partition(size_t dimension, const GraphParameters& parameters, Epochs* epochs)
+      : flat(dimension, epochs), graph(dimension, parameters, epochs) {}
+
+  // For readers, under a Guard. The flat index first: entries move from it to the graph, and are in the graph
+  // before they leave it.
+  void Search(const float* unit, int64_t now_nanos, bool one_is_enough, Nearest* nearest) const {
+    flat.Search(unit, now_nanos, nearest);
+    graph.Search(unit, now_nanos, one_is_enough, nearest);
+  }
 
   Hash128 hash;
   Namespace* name_space = nullptr;
   std::string embedding_model;
   std::string compatibility;
   size_t raw_dimension = 0;  // Before padding.
-  size_t entries = 0;        // The writer's.
+  std::atomic<size_t> entries{0};
   FlatIndex flat;
+  GraphIndex graph;      // Empty for all but the largest partitions.
+  bool merging = false;  // The writer's: a merge into the graph runs.
 
   // What the writer last counted for this partition's indexes.
   size_t counted_bytes = 0;
   size_t bytes() const {
-    return sizeof(Partition) + embedding_model.capacity() + compatibility.capacity() + flat.bytes();
+    return sizeof(Partition) + embedding_model.capacity() + compatibility.capacity() + flat.bytes() +
+           graph.bytes();
   }
 };
 

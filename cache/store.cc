@@ -24,6 +24,10 @@ bool Finite(std::span<const float> embedding) {
   return embedding.empty() || Normalise(embedding, &unit);
 }
 
+GraphParameters GraphParametersOf(const Options& options) {
+  return {options.hnsw_m, options.hnsw_ef_construction, options.hnsw_ef};
+}
+
 using LabelTexts = std::vector<std::pair<uint8_t, std::string_view>>;
 
 LabelTexts LabelsOf(const Entry& entry) {
@@ -46,7 +50,10 @@ Cache::Impl::Impl(Options options)
       verified_(std::any_of(options_.classes.begin(), options_.classes.end(),
                             [](const ClassOptions& of_class) { return of_class.mode == Mode::kVerified; })) {}
 
-Cache::Impl::~Impl() { Clear(); }
+Cache::Impl::~Impl() {
+  StopBuilder();
+  Clear();
+}
 
 StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* id) {
   const Query& query = entry.query;
@@ -156,7 +163,7 @@ Partition* Cache::Impl::MakePartition(Namespace* name_space, const Draft& draft)
           FindPartition(draft.name_space, draft.embedding_model, draft.raw_dimension, draft.compatibility)) {
     return known;
   }
-  auto* fresh = new Partition(draft.unit.size(), &epochs_);
+  auto* fresh = new Partition(draft.unit.size(), GraphParametersOf(options_), &epochs_);
   fresh->hash =
       PartitionHash(draft.name_space, draft.embedding_model, draft.raw_dimension, draft.compatibility);
   fresh->name_space = name_space;
@@ -182,6 +189,7 @@ void Cache::Impl::Link(Record* record, Record* replaced) {
     ++record->partition->entries;
     record->partition->flat.Insert(record);
     CountPartition(record->partition);
+    if (MergeDue(*record->partition)) WakeBuilder();
   }
   if (replaced != nullptr) Erase(replaced, Leaving::kReplaced);
 }
@@ -191,7 +199,11 @@ void Cache::Impl::Erase(Record* record, Leaving why) {
   Partition* partition = record->partition;
   if (why != Leaving::kReplaced) exact_.Remove(record);
   if (partition != nullptr) {
-    partition->flat.Erase(record);
+    if (record->in_graph) {
+      partition->graph.Erase(record);
+    } else {
+      partition->flat.Erase(record);
+    }
     --partition->entries;
     CountPartition(partition);
   }
@@ -225,7 +237,7 @@ void Cache::Impl::CountPartition(Partition* partition) {
 }
 
 void Cache::Impl::DropIfEmpty(Partition* partition) {
-  if (partition->entries > 0) return;
+  if (partition->entries > 0 || partition->merging) return;
   partitions_.Remove(partition);
   space_bytes_ -= partition->counted_bytes;
   --partition->name_space->partitions;
@@ -287,13 +299,16 @@ void Cache::Impl::Clear() {
   const std::lock_guard lock(mutex_);
   while (eviction_.size() > 0) Erase(eviction_.NextToSweep(), Leaving::kCleared);
   std::vector<Namespace*> all;
-  namespaces_.ForEach([&all](Namespace* name_space) { all.push_back(name_space); });
+  // One whose partition is being merged stays until that has ended.
+  namespaces_.ForEach([&all](Namespace* name_space) {
+    if (name_space->partitions == 0) all.push_back(name_space);
+  });
   for (Namespace* name_space : all) {
     namespaces_.Remove(name_space);
+    namespace_by_id_.erase(name_space->id);
     space_bytes_ -= name_space->counted_bytes;
     epochs_.Retire(name_space, name_space->counted_bytes);
   }
-  namespace_by_id_.clear();
   epochs_.Reclaim();
 }
 
@@ -317,6 +332,7 @@ void Cache::Impl::Learn(const Trial& trial, bool right) {
 }
 
 void Cache::Impl::Maintain(int64_t now_nanos) {
+  if (!options_.background) BuildGraphs();
   const std::lock_guard lock(mutex_);
   Sweep(now_nanos, eviction_.size());
   epochs_.Reclaim();
@@ -376,7 +392,7 @@ CacheStats Cache::Impl::Stats() const {
   stats.partitions = partitions_.size();
   stats.bytes = BytesHeld();
   stats.payload_bytes = payload_bytes_;
-  stats.transient_bytes = epochs_.retired_bytes();
+  stats.transient_bytes = epochs_.retired_bytes() + merging_bytes_.load(std::memory_order_relaxed);
   return stats;
 }
 

@@ -1,0 +1,37 @@
+#ifndef PURSER_CACHE_GUARD_WORDS_H_
+#define PURSER_CACHE_GUARD_WORDS_H_
+
+#include <cstdint>
+#include <string_view>
+
+namespace purser::cache {
+
+// What a word means to the guards.
+struct WordClass {
+  enum Kind : uint8_t {
+    kPlain,
+    kNumber,  // value: the number.
+    kDate,    // value: which month, day of the week, or relative day.
+    kUnit,    // value: which unit or currency.
+    kNegation,
+    kOpposite,  // value: 2 * pair + side.
+    kLanguage,  // value: which language, human or of programming.
+  };
+  Kind kind = kPlain;
+  uint16_t value = 0;
+};
+
+// Of a word in lower case.
+WordClass ClassOfWord(std::string_view word);
+
+// Which language's commonest words this is one of: bits, by the numbers that LanguageOf gives from 1.
+// 0: of none.
+uint32_t CommonWordOf(std::string_view word);
+inline constexpr int kCommonLanguages = 7;
+
+// Pairs of opposites.
+inline constexpr int kMostOpposites = 128;
+
+}  // namespace purser::cache
+
+#endif  // PURSER_CACHE_GUARD_WORDS_H_
