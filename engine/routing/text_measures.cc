@@ -29,16 +29,23 @@ Kind KindOf(char c) { return kKinds[static_cast<uint8_t>(c)]; }
 bool IsLetter(char c) { return KindOf(c) == kLetter || KindOf(c) == kCapital; }
 bool IsWordByte(char c) { return IsLetter(c) || KindOf(c) == kDigit || KindOf(c) == kLead; }
 
-// Lower-cased, so that "Must" binds like "must".
-constexpr uint64_t kOffset = 14695981039346656037ull;  // FNV-1a, http://www.isthe.com/chongo/tech/comp/fnv/
-constexpr uint64_t HashByte(uint64_t hash, char c) {
-  const uint8_t byte = static_cast<uint8_t>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return (hash ^ byte) * 1099511628211ull;
-}
-constexpr uint64_t HashWord(std::string_view word) {
-  uint64_t hash = kOffset;
-  for (const char c : word) hash = HashByte(hash, c);
-  return hash;
+// A word by its last eight bytes, letters in lower case, and its length: no two of the words below, and
+// hardly two of the language, share both.
+struct WordKey {
+  uint64_t last_bytes = 0;
+  uint32_t length = 0;
+
+  constexpr void Add(char c) {
+    const bool capital = c >= 'A' && c <= 'Z';
+    last_bytes = last_bytes << 8 | static_cast<uint8_t>(capital ? c + 32 : c);
+    ++length;
+  }
+  constexpr bool operator==(const WordKey&) const = default;
+};
+constexpr WordKey KeyOf(std::string_view word) {
+  WordKey key;
+  for (const char c : word) key.Add(c);
+  return key;
 }
 
 enum class WordKind : uint8_t { kNone, kConstraint, kNegation, kQuantity, kCondition };
@@ -80,29 +87,32 @@ constexpr KindWord kKindWords[] = {
     {"before", WordKind::kCondition},
 };
 
-// By hash, open addressing; a quarter full, so that a word of none is mostly settled by one load.
+// Open addressing; a quarter full, so that a word of none is mostly settled by one load.
 class WordKinds {
  public:
   constexpr WordKinds() {
     for (const KindWord& word : kKindWords) {
-      const uint64_t hash = HashWord(word.word);
-      size_t at = SlotOf(hash);
-      while (hashes_[at] != 0) at = (at + 1) % kSlots;
-      hashes_[at] = hash;
+      const WordKey key = KeyOf(word.word);
+      size_t at = SlotOf(key);
+      while (keys_[at].length != 0) at = (at + 1) % kSlots;
+      keys_[at] = key;
       kinds_[at] = word.kind;
     }
   }
-  WordKind Find(uint64_t hash) const {
-    for (size_t at = SlotOf(hash); hashes_[at] != 0; at = (at + 1) % kSlots) {
-      if (hashes_[at] == hash) return kinds_[at];
+  WordKind Find(const WordKey& key) const {
+    for (size_t at = SlotOf(key); keys_[at].length != 0; at = (at + 1) % kSlots) {
+      if (keys_[at] == key) return kinds_[at];
     }
     return WordKind::kNone;
   }
 
  private:
   static constexpr size_t kSlots = 256;
-  static constexpr size_t SlotOf(uint64_t hash) { return (hash ^ hash >> 32) % kSlots; }
-  std::array<uint64_t, kSlots> hashes_ = {};
+  // Fibonacci hashing: Knuth, The Art of Computer Programming 3, 6.4.
+  static constexpr size_t SlotOf(const WordKey& key) {
+    return static_cast<size_t>((key.last_bytes + key.length) * 0x9e3779b97f4a7c15ull >> 56);
+  }
+  std::array<WordKey, kSlots> keys_ = {};
   std::array<WordKind, kSlots> kinds_ = {};
 };
 constexpr WordKinds kWordKinds;
@@ -207,12 +217,23 @@ class Pass {
   }
 
   void Word() {
-    uint64_t hash = kOffset;
+    WordKey key;
     const size_t begin = at_;
     int32_t letters = 0;
     bool inner_capital = false;
     bool lower_before = false;
     while (at_ < text_.size()) {
+      // Most of most texts: a run of small letters.
+      const size_t run = at_;
+      while (at_ < text_.size() && KindOf(text_[at_]) == kLetter) {
+        key.last_bytes = key.last_bytes << 8 | static_cast<uint8_t>(text_[at_++]);
+      }
+      if (at_ > run) {
+        letters += static_cast<int32_t>(at_ - run);
+        key.length += static_cast<uint32_t>(at_ - run);
+        lower_before = true;
+        continue;
+      }
       const char c = text_[at_];
       const Kind kind = KindOf(c);
       if (kind == kLead) {
@@ -225,18 +246,16 @@ class Pass {
         }
         ++letters;
         if (point.value >= 0x370) ++out_.non_latin_letters;
-        for (int i = 0; i < point.bytes; ++i) hash = HashByte(hash, text_[at_ + i]);
+        for (int i = 0; i < point.bytes; ++i) key.Add(text_[at_ + i]);
         at_ += point.bytes;
         lower_before = false;
         continue;
       }
-      if (kind == kLetter || kind == kCapital) {
+      if (kind == kCapital) {
         ++letters;
-        if (kind == kCapital) {
-          ++out_.capitals;
-          inner_capital |= lower_before;
-        }
-        lower_before = kind == kLetter;
+        ++out_.capitals;
+        inner_capital |= lower_before;
+        lower_before = false;
       } else if (kind == kDigit) {
         lower_before = false;
       } else if (c == '\'' && at_ > begin && IsLetter(Next())) {
@@ -246,7 +265,7 @@ class Pass {
       } else {
         break;
       }
-      hash = HashByte(hash, c);
+      key.Add(c);
       ++at_;
     }
     if (letters == 0) return;
@@ -254,7 +273,7 @@ class Pass {
     ++out_.words;
     if (at_ - begin >= 8) ++out_.long_words;
     if (inner_capital) ++out_.code_marks;
-    switch (kWordKinds.Find(hash)) {
+    switch (kWordKinds.Find(key)) {
       case WordKind::kNone:
         break;
       case WordKind::kConstraint:
