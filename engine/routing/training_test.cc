@@ -1,15 +1,18 @@
 #include "engine/routing/training.h"
 
 #include <cmath>
+#include <fstream>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "engine/routing/program.h"
 #include "engine/routing/ridge.h"
 #include "engine/routing/scorer.h"
 #include "google/protobuf/text_format.h"
 #include "gtest/gtest.h"
+#include "policies/textproto.h"
 
 namespace purser::routing {
 namespace {
@@ -108,6 +111,48 @@ TEST(ScorerTest, RefusesWhatItCannotRead) {
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure()->RemoveLast(); }));
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure(0)->set_deviation(0); }));
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure(0)->set_name("other"); }));
+}
+
+// From labels to a rule: fitted, written as text, read by a policy.
+TEST(ScorerTest, AFittedScorerIsASignalOfAPolicy) {
+  const auto fitted = FitScorer(Learnable(600, 1), Small());
+  ASSERT_TRUE(fitted.ok());
+  std::string text;
+  ASSERT_TRUE(google::protobuf::TextFormat::PrintToString(fitted->scorer, &text));
+  std::ofstream(::testing::TempDir() + "/need.textproto") << text;
+
+  policy::Policy policy;
+  Diagnostics diagnostics = ParseTextproto(R"pb(
+                                             candidates { name: "small" model: "s" quality: 30 }
+                                             candidates { name: "large" model: "l" quality: 90 }
+                                             signals { name: "need" scorer_file: "need.textproto" }
+                                             rules {
+                                               name: "needed"
+                                               when { signal: "need" above: 0.4 }
+                                               min_quality: 90
+                                             }
+                                           )pb",
+                                           "p.textproto", &policy);
+  const auto program = Program::Compile(policy, {}, {.directory = ::testing::TempDir()}, &diagnostics);
+  ASSERT_NE(program, nullptr) << diagnostics.ToStatus();
+  const auto candidates_for = [&](std::string_view prompt) {
+    const Message message{Role::kUser, prompt};
+    Request request;
+    request.messages = {&message, 1};
+    Features features;
+    Verdict verdict;
+    program->Read(request, {}, &features);
+    program->Evaluate(request, {}, features, &verdict);
+    return verdict.candidates.size();
+  };
+  EXPECT_EQ(candidates_for("State the theorem filler1"), 1);
+  EXPECT_EQ(candidates_for("Tell me about the weather filler1"), 2);
+
+  Diagnostics missing = ParseTextproto("", "p.textproto", &policy);
+  policy.add_candidates()->set_model("m");
+  policy.add_signals()->set_scorer_file("nowhere.textproto");
+  EXPECT_EQ(Program::Compile(policy, {}, {.directory = ::testing::TempDir()}, &missing), nullptr);
+  EXPECT_NE(missing.ToStatus().message().find("nowhere.textproto"), absl::string_view::npos);
 }
 
 TEST(RidgeTest, SolvesASmallProblemExactly) {
