@@ -187,6 +187,7 @@ bool EngineImpl::AnswerFromCache(const Revision& revision, const Request& reques
     record.outcome = ledger::SUCCEEDED;
     // An answer that cannot be booked is not given: the books would miss it.
     if (journal_->Append(record) == 0) return false;
+    booked_.fetch_add(1, std::memory_order_relaxed);
   }
   decision->action = Action::kAnswer;
   decision->exact = hit.kind == cache::Hit::kExact;
@@ -326,7 +327,7 @@ class HoldSearch {
     }
     call_.scope.provider = candidate.provider;
     call_.scope.model = candidate.model;
-    const int64_t steps = request_.attempt <= 1 ? 1 : 0;
+    const int64_t steps = StepsOf(request_.attempt);
     call_.worst = budget::Amounts::Call(worst, input.most_input_tokens + input.most_output_tokens,
                                         input.most_output_tokens, steps);
     call_.expected_nanos = expected;
@@ -356,7 +357,7 @@ class HoldSearch {
     const pricing::Quote quote =
         pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced, likely);
     return budget::Amounts::Call(quote.worst_nanos, likely.most_input_tokens + likely.most_output_tokens,
-                                 likely.most_output_tokens, request_.attempt <= 1 ? 1 : 0);
+                                 likely.most_output_tokens, StepsOf(request_.attempt));
   }
 
   bool TryOthers(int first, budget::HoldResult* result) {

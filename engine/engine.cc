@@ -6,10 +6,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/engine_impl.h"
+#include "engine/rebuild.h"
 #include "engine/request_fields.h"
 
 namespace purser {
 namespace {
+
+// Reading this many frames takes about as long as writing and reading a snapshot.
+constexpr int64_t kFramesWorthASnapshot = 50'000;
 
 absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
   std::vector<std::string> lines;
@@ -45,6 +49,7 @@ absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
     loaded.price_revision = revision->price_hash();
     loaded.time_nanos = clock_->NowNanos();
     if (journal_->Append(loaded) == 0) return journal_->status();
+    ++counts_.loads;
   }
   const std::lock_guard<std::mutex> lock(revision_mutex_);
   revision_ = std::move(revision);
@@ -65,79 +70,33 @@ absl::Status EngineImpl::Start() {
 
   // The number of times that a policy was loaded tells this run's tickets from those of earlier runs, and is
   // known only once the log has been read: so it is read once for that, and once for the accounts.
-  Journal::Replayed replayed;
   accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
   accounts_->Register(revision->mutable_plan());
-  absl::StatusOr<std::unique_ptr<Journal>> journal =
-      Journal::Open(options_.ledger_dir, clock_, ReplayInto(*revision), &replayed);
+  Rebuilder rebuilder(revision->plan(), accounts_.get(), &outputs_);
+  absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(
+      options_.ledger_dir, clock_, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!journal.ok()) return journal.status();
-  accounts_->StartIncarnation(replayed.loads);  // Tells this run's tickets from those of earlier ones.
+  counts_ = rebuilder.counts();
+  accounts_->StartIncarnation(counts_.loads);  // Tells this run's tickets from those of earlier ones.
   journal_ = *std::move(journal);
-  recovered_.records = replayed.records;
-  recovered_.torn_bytes = replayed.torn_bytes;
+  recovered_.records = counts_.records;
+  recovered_.torn_bytes = static_cast<int64_t>(journal_->recovery().torn_bytes);
   recovered_.presumed = accounts_->open_holds();
   accounts_->Expire(revision->plan(), clock_->NowNanos());
+  // So that a process that is killed again and again does not read the same frames again and again.
+  if (rebuilder.frames() > kFramesWorthASnapshot) (void)KeepSnapshot();
   return Adopt(std::move(revision));
 }
 
-Journal::Visitor EngineImpl::ReplayInto(const Revision& revision) {
-  const budget::Plan& plan = revision.plan();
-  Journal::Visitor visitor;
-  visitor.record = [this, &plan](const ledger::RecordView& record) {
-    if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.
-    const budget::Amounts charge =
-        budget::Amounts::Call(record.cost_nanos, record.input_tokens + record.output_tokens,
-                              record.output_tokens, record.attempt <= 1 ? 1 : 0);
-    const budget::SettleResult settled =
-        accounts_->Settle(plan, record.ticket, charge, true, record.settled_nanos);
-    if (settled.status == budget::SettleStatus::kUnknownTicket) {
-      accounts_->Charge(plan, ScopeOfView(record), charge, record.settled_nanos);
-    }
-    const uint64_t model =
-        pricing::HashName(absl::StrCat(std::string(record.provider), "/", std::string(record.model)));
-    if ((record.flags & ledger::USAGE_UNKNOWN) == 0) {
-      outputs_.Observe({model, pricing::HashName(record.request_class), pricing::HashName(record.feature)},
-                       record.output_tokens);
-    }
-    return absl::OkStatus();
-  };
-  visitor.dispatched = [this, &plan](const ledger::DispatchedView& dispatched) {
-    budget::Call call;
-    call.scope = ScopeOfView(dispatched);
-    call.worst = budget::Amounts::Call(dispatched.held_nanos,
-                                       dispatched.held_input_tokens + dispatched.held_output_tokens,
-                                       dispatched.held_output_tokens, dispatched.attempt <= 1 ? 1 : 0);
-    call.likely = call.worst;
-    call.attempt = std::max(dispatched.attempt, 1);
-    absl::Status replayed = accounts_->ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
-    if (!replayed.ok()) {
-      // The ticket's slot had been freed by an expiry, which the log does not mention.
-      accounts_->Expire(plan, dispatched.time_nanos);
-      replayed = accounts_->ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
-    }
-    return replayed;
-  };
-  visitor.voided = [this, &plan](const ledger::VoidedView& voided) {
-    accounts_->Void(plan, voided.ticket, voided.time_nanos);
-    return absl::OkStatus();
-  };
-  visitor.topped_up = [this, &plan](const ledger::ToppedUpView& topped_up) {
-    budget::Scope scope;
-    if (!DecodeScope(topped_up.key, &scope)) return absl::DataLossError("a top-up names no account");
-    budget::Amounts amounts;
-    amounts[budget::Dimension::kUsd] = topped_up.amount_nanos;
-    amounts[budget::Dimension::kTokens] = topped_up.tokens;
-    amounts[budget::Dimension::kRequests] = topped_up.requests;
-    // A budget that this policy no longer has is not topped up.
-    (void)accounts_->TopUp(plan, std::string(topped_up.budget), scope, amounts, topped_up.until_nanos,
-                           topped_up.time_nanos);
-    return absl::OkStatus();
-  };
-  visitor.task_ended = [this, &plan](const ledger::TaskEndedView& ended) {
-    accounts_->EndTask(plan, ended.tenant, ended.task, ended.time_nanos);
-    return absl::OkStatus();
-  };
-  return visitor;
+absl::Status EngineImpl::KeepSnapshot() {
+  return journal_->WriteSnapshot(WriteSnapshot(*accounts_, outputs_, counts_));
+}
+
+EngineImpl::~EngineImpl() {
+  if (journal_ == nullptr) return;
+  counts_.records = recovered_.records + booked_.load(std::memory_order_relaxed);
+  // Without one the next start reads the log instead.
+  if (booked_.load(std::memory_order_relaxed) > kFramesWorthASnapshot) (void)KeepSnapshot();
 }
 
 const Revision& EngineImpl::Pin(Decision* decision) {
@@ -187,7 +146,7 @@ bool EngineImpl::MarkDispatched(Ticket ticket) {
     view.held_output_tokens = call->held_output_tokens;
     view.held_input_tokens = call->held_tokens - call->held_output_tokens;
     view.held_requests = 1;
-    view.held_steps = request.attempt <= 1 ? 1 : 0;
+    view.held_steps = StepsOf(request.attempt);
     view.expires_nanos = call->expires_nanos;
     view.estimated_nanos = call->expected_nanos;
     view.policy_revision = revision.policy_hash();

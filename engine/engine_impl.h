@@ -17,6 +17,7 @@
 #include "engine/purser.h"
 #include "engine/revision.h"
 #include "engine/routing/choice.h"
+#include "engine/snapshot.h"
 
 namespace purser {
 
@@ -27,6 +28,7 @@ struct DecideScratch;  // decide_scratch.h
 class EngineImpl final : public Engine {
  public:
   explicit EngineImpl(const Options& options);
+  ~EngineImpl() override;
 
   // Reads policy and books, opens the ledger and rebuilds the accounts from it.
   absl::Status Start();
@@ -58,8 +60,7 @@ class EngineImpl final : public Engine {
   const Revision& Pin(Decision* decision);
   std::shared_ptr<const Revision> Current();
   absl::Status Adopt(std::shared_ptr<Revision> revision);
-  // Rebuilds accounts, and what was learned, from the ledger's events.
-  Journal::Visitor ReplayInto(const Revision& revision);
+  absl::Status KeepSnapshot();
 
   // decide.cc, in the order of the path.
   void ReadTokens(const Revision& revision, const Request& request, DecideScratch* scratch) const;
@@ -97,6 +98,8 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Journal> journal_;  // Null: no ledger.
   PendingCalls pending_;
   Recovered recovered_;
+  SnapshotCounts counts_;                       // Loads: guarded by reload_mutex_ once started.
+  alignas(64) std::atomic<int64_t> booked_{0};  // Records of this run.
 };
 
 }  // namespace purser

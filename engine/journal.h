@@ -2,12 +2,12 @@
 #define PURSER_ENGINE_JOURNAL_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
-#include "engine/budget/accounts.h"
 #include "engine/clock.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/record.h"
@@ -20,22 +20,10 @@ namespace purser {
 // Thread-safe after Open. Each append returns its sequence number, 0 if it was not written.
 class Journal {
  public:
-  struct Replayed {
-    int64_t records = 0;
-    int64_t torn_bytes = 0;
-    uint32_t loads = 0;  // How often a policy was loaded before: tells tickets of earlier runs apart.
-  };
-
-  // Opens the ledger in `directory` and hands its events to `visitor` in their order.
-  struct Visitor {
-    std::function<absl::Status(const ledger::RecordView&)> record;
-    std::function<absl::Status(const ledger::DispatchedView&)> dispatched;
-    std::function<absl::Status(const ledger::VoidedView&)> voided;
-    std::function<absl::Status(const ledger::ToppedUpView&)> topped_up;
-    std::function<absl::Status(const ledger::TaskEndedView&)> task_ended;
-  };
+  // Opens the ledger in `directory` and hands its newest snapshot and the frames after it to `replay`, in
+  // their order.
   static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& directory, const Clock* clock,
-                                                       const Visitor& visitor, Replayed* replayed);
+                                                       const ledger::Log::Replay& replay);
 
   // A grant may not use the room that is kept for booking what was granted.
   uint64_t Append(const ledger::RecordView& record);
@@ -48,6 +36,12 @@ class Journal {
   // OK, or why appends are refused.
   absl::Status status() const { return log_->status(); }
   absl::Status Sync(uint64_t sequence) { return log_->Sync(sequence); }
+  const ledger::Log::Recovery& recovery() const { return log_->recovery(); }
+
+  // Keeps `bytes` as the state that follows from everything appended so far; nobody may be appending.
+  absl::Status WriteSnapshot(std::string_view bytes) {
+    return log_->WriteSnapshot(log_->last_sequence(), bytes);
+  }
 
  private:
   explicit Journal(std::unique_ptr<ledger::Log> log) : log_(std::move(log)) {}

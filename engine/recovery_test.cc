@@ -8,6 +8,7 @@
 #include "engine/ledger/log.h"
 #include "engine/ledger/record.h"
 #include "gmock/gmock.h"
+#include "policies/amount.h"
 
 namespace purser {
 namespace {
@@ -148,6 +149,32 @@ TEST_F(RecoveryTest, ARecordSaysEverythingOfItsCall) {
   });
   EXPECT_TRUE(log.ok()) << log.status();
   EXPECT_EQ(records, 1);
+}
+
+TEST_F(RecoveryTest, ASnapshotStandsForTheFramesBeforeIt) {
+  constexpr int kCalls =
+      30'000;  // With its dispatch, each is two frames: more than a start reads without keeping one.
+  const std::string policy =
+      std::string(kTestCandidates) + R"(budgets { name: "cap" scope: CUSTOMER usd: "1000000" })";
+  int64_t cost = 0;
+  for (int run = 0; run < 3; ++run) {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    EXPECT_EQ(engine->recovered().records, run * kCalls);
+    Decision decision;
+    for (int i = 0; i < kCalls; ++i) {
+      engine->Decide(ThousandTokens(), &decision);
+      ASSERT_EQ(decision.action, Action::kDispatch) << decision.reason;
+      engine->MarkDispatched(decision.ticket);
+      cost += SettleWith(engine.get(), decision.ticket, 1000, i % 100).cost_nanos;
+    }
+  }
+  bool has_snapshot = false;
+  for (const auto& file : std::filesystem::directory_iterator(ledger())) {
+    has_snapshot |= file.path().string().find("snapshot") != std::string::npos;
+  }
+  EXPECT_TRUE(has_snapshot);
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_THAT(engine->Explain(ThousandTokens()), HasSubstr("settled $" + FormatUsd(cost)));
 }
 
 TEST_F(RecoveryTest, TwoEnginesOnOneLedgerIsAnError) {

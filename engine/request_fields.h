@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_REQUEST_FIELDS_H_
 #define PURSER_ENGINE_REQUEST_FIELDS_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -60,6 +61,9 @@ budget::Scope ScopeOfView(const View& view) {
   scope.model = view.model;
   return scope;
 }
+
+// What a call counts as in budgets of steps: a retry repeats its step.
+inline int64_t StepsOf(int32_t attempt) { return attempt <= 1 ? 1 : 0; }
 
 // A scope as bytes, and back: each field after its length. DecodeScope's views point into `bytes`; false: not
 // such bytes.

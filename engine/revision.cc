@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/bundled_books.h"
 #include "engine/cache_settings.h"
+#include "engine/model_hash.h"
 #include "policies/amount.h"
 #include "policies/check.h"
 #include "policies/textproto.h"
@@ -61,7 +62,7 @@ Revision::Candidate MakeCandidate(const policy::Candidate& said, const pricing::
   candidate.priced = {prices, pricing::ParseServiceTier(said.service_tier())};
   if (prices != nullptr && HasBatchSheet(*prices)) candidate.batch = {prices, pricing::ServiceTier::kBatch};
   candidate.family = pricing::TokenFamilyOf(candidate.provider, candidate.model);
-  candidate.model_hash = pricing::HashName(absl::StrCat(candidate.provider, "/", candidate.model));
+  candidate.model_hash = ModelHash(candidate.provider, candidate.model);
   candidate.max_output_tokens = said.max_output_tokens();
   if (candidate.max_output_tokens == 0 && prices != nullptr)
     candidate.max_output_tokens = prices->max_output_tokens;

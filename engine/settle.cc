@@ -1,6 +1,7 @@
 // Everything after dispatch: what a call used, what it cost, and how it is booked.
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "engine/engine_impl.h"
@@ -16,6 +17,11 @@ struct SettleScratch {
   pricing::UsageBlock block;
   pricing::Cost cost;
   ledger::RecordView record;
+
+  // The prices of the model that the last callers asked for, if it is none of the policy's.
+  const Revision* asked_revision = nullptr;
+  std::string asked_model;
+  const pricing::ModelPrices* asked_prices = nullptr;
 };
 
 SettleScratch& ThreadScratch() {
@@ -94,13 +100,43 @@ void DescribeCost(const pricing::Cost& cost, ledger::RecordView* record) {
   }
 }
 
-// The candidate that the caller would have used; null if the policy has none of that name.
-const Revision::Candidate* CandidateAsked(const Revision& revision, std::string_view model) {
+// The prices of the model that the caller would have used; null if nobody knows them.
+const pricing::ModelPrices* PricesAsked(const Revision& revision, std::string_view model,
+                                        SettleScratch* scratch) {
   if (model.empty()) return nullptr;
   for (const Revision::Candidate& candidate : revision.candidates()) {
-    if (candidate.model == model || candidate.name == model) return &candidate;
+    if (candidate.model == model || candidate.name == model) return candidate.prices;
   }
-  return nullptr;
+  if (scratch->asked_revision != &revision || scratch->asked_model != model) {
+    scratch->asked_revision = &revision;
+    scratch->asked_model = model;
+    scratch->asked_prices = revision.book().Resolve(model).value_or(nullptr);
+  }
+  return scratch->asked_prices;
+}
+
+// What the call would have cost with the model that was asked for, and which lever made the difference.
+void DescribeSavings(const PendingCall& call, const Request& request, const pricing::Usage& usage,
+                     SettleScratch* scratch) {
+  const pricing::ModelPrices* asked = PricesAsked(*call.revision, request.model, scratch);
+  if (asked == nullptr) return;
+  pricing::Realize(*asked, usage, pricing::ServiceTier::kUnstated, request.region, call.decided_nanos,
+                   &scratch->cost);
+  if (scratch->cost.state != pricing::CostState::kPriced) return;
+  ledger::RecordView& record = scratch->record;
+  record.default_cost_nanos = scratch->cost.total_nanos;
+  int64_t saved = record.default_cost_nanos - record.cost_nanos;
+  if (call.batch) {
+    // What the same model costs on its standard list is the batch list's part.
+    const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
+    pricing::Realize(*candidate.prices, usage, candidate.priced.service_tier, request.region,
+                     call.decided_nanos, &scratch->cost);
+    if (scratch->cost.state == pricing::CostState::kPriced) {
+      record.saved_batch_nanos = scratch->cost.total_nanos - record.cost_nanos;
+      saved -= record.saved_batch_nanos;
+    }
+  }
+  record.saved_routing_nanos = saved;
 }
 
 ledger::Outcome OutcomeOf(const Outcome& outcome) {
@@ -202,22 +238,12 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
   } else if (const int64_t stated = revision.request_class(call->request_class).revenue_nanos; stated >= 0) {
     record.revenue_nanos = stated;
   }
-  if (const Revision::Candidate* asked = CandidateAsked(revision, request.model);
-      asked != nullptr && usage != nullptr) {
-    if (asked->prices != nullptr) {
-      pricing::Realize(*asked->prices, *usage, asked->priced.service_tier, request.region,
-                       call->decided_nanos, &scratch.cost);
-      if (scratch.cost.state == pricing::CostState::kPriced) {
-        record.default_cost_nanos = scratch.cost.total_nanos;
-        (call->batch ? record.saved_batch_nanos : record.saved_routing_nanos) =
-            record.default_cost_nanos - cost_nanos;
-      }
-    }
-  }
+  if (usage != nullptr) DescribeSavings(*call, request, *usage, &scratch);
 
   uint64_t sequence = 0;
   if (journal_ != nullptr) {
     sequence = journal_->Append(record);
+    if (sequence != 0) booked_.fetch_add(1, std::memory_order_relaxed);
     if (sequence == 0) {
       pending_.Publish(call, ticket);
       settlement.result = SettleResult::kNotBooked;
@@ -226,7 +252,7 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
   }
   const int64_t tokens = record.input_tokens + record.output_tokens;
   const budget::Amounts booked =
-      budget::Amounts::Call(cost_nanos, tokens, record.output_tokens, request.attempt <= 1 ? 1 : 0);
+      budget::Amounts::Call(cost_nanos, tokens, record.output_tokens, StepsOf(request.attempt));
   const budget::SettleResult settled = accounts_->Settle(revision.plan(), ticket, booked, true, now);
   if (settled.status == budget::SettleStatus::kUnknownTicket) {
     // The hold expired before anybody said that it was dispatched. The money is gone all the same.

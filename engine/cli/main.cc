@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`purser VERB --help` shows a verb's options and an example.");
   app.get_formatter()->column_width(34);
+  purser::cli::AddBudgetsVerb(app);
   purser::cli::AddCheckVerb(app);
   purser::cli::AddCostVerb(app);
   purser::cli::AddPricesVerb(app);

@@ -8,6 +8,7 @@ namespace purser::cli {
 // One file per verb. Each adds its subcommand with options, help and an example that runs, and a callback
 // that does the work and ends by throwing CLI::RuntimeError(exit code) if it failed; Fail() prints why and
 // does so.
+void AddBudgetsVerb(CLI::App& app);
 void AddCheckVerb(CLI::App& app);
 void AddCostVerb(CLI::App& app);
 void AddPricesVerb(CLI::App& app);

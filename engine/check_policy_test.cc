@@ -1,0 +1,64 @@
+// What a person who writes a policy is told: every mistake of every stage, with its line, in one round.
+
+#include <string>
+#include <vector>
+
+#include "engine/revision.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace purser {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::vector<std::string> ErrorsOf(const std::string& policy) {
+  ModelStatsTable models;
+  ClassStatsTable classes;
+  std::vector<Diagnostics> diagnostics;
+  const auto revision =
+      Revision::Compile({.policy_file = "", .policy_text = policy, .price_books = {}},
+                        {.models = &models, .classes = &classes, .previous = nullptr}, &diagnostics);
+  std::vector<std::string> errors;
+  for (const Diagnostics& of_file : diagnostics) {
+    for (const Diagnostic& diagnostic : of_file.Sorted()) {
+      if (diagnostic.severity == Severity::kError) errors.push_back(diagnostic.ToString());
+    }
+  }
+  EXPECT_EQ(revision == nullptr, !errors.empty());
+  return errors;
+}
+
+TEST(CheckPolicy, FivePlantedMistakesAreFiveErrorsOnTheirLines) {
+  EXPECT_THAT(
+      ErrorsOf("name: \"five mistakes\"\n"
+               "candidates { model: \"gpt-5\" quality: 90 }\n"
+               "candidates { model: \"gpt-5-mini\" quality: high }\n"
+               "signals { name: \"code\" patterns { regex: \"(unclosed\" } }\n"
+               "rules {\n"
+               "  name: \"hard\"\n"
+               "  when { signal: \"cod\" }\n"
+               "  min_qualty: 80\n"
+               "  min_quality: 80\n"
+               "}\n"
+               "budgets { name: \"cap\" scope: CUSTOMER usd: \"five\" }\n"),
+      ElementsAre(
+          HasSubstr("policy:3:43: error: Expected integer"),
+          HasSubstr("policy:4:35: error: \"(unclosed\" is no regex"),
+          HasSubstr("policy:7:10: error: no signal is named \"cod\""),
+          HasSubstr("policy:8:3: error: unknown field \"min_qualty\" in Rule; did you mean \"min_quality\"?"),
+          HasSubstr("policy:11:39: error: \"five\" is not an amount")));
+}
+
+TEST(CheckPolicy, AGoodPolicyHasNone) {
+  EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }"), ElementsAre());
+}
+
+TEST(CheckPolicy, ANamespaceOfUnknownFieldsIsAnError) {
+  EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }\ncaching { namespace_template: \"{tennant}\" }"),
+              ElementsAre(HasSubstr("policy:2:11: error: requests have no field {tennant}")));
+}
+
+}  // namespace
+}  // namespace purser

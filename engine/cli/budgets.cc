@@ -1,0 +1,273 @@
+// purser budgets LEDGER: accounts, what is left in them, and what is held.
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "engine/cli/table.h"
+#include "engine/cli/verbs.h"
+#include "engine/ledger/log_scanner.h"
+#include "engine/ledger/record.h"
+#include "engine/rebuild.h"
+#include "engine/revision.h"
+#include "nlohmann/json.hpp"
+#include "policies/amount.h"
+
+namespace purser::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct BudgetsArguments {
+  std::string ledger;
+  std::string policy;
+  std::vector<std::string> prices;
+  std::string only;
+  int top = 20;
+  bool json = false;
+};
+
+// An account, or one hold, with what people ask of it. Amounts by dimension.
+struct AccountRow {
+  const budget::Budget* budget = nullptr;
+  std::string key;
+  budget::Amounts limits, settled, held, presumed;
+  int64_t resets_at_nanos = budget::kForever;
+
+  // The largest share of a limit that is used.
+  double used() const {
+    double most = 0;
+    for (int d = 0; d < budget::kDimensions; ++d) {
+      if (limits.of[d] == budget::kUnlimited) continue;
+      const double sum = static_cast<double>(settled.of[d]) + static_cast<double>(held.of[d]) +
+                         static_cast<double>(presumed.of[d]);
+      most = std::max(most, limits.of[d] <= 0 ? 1.0 : sum / static_cast<double>(limits.of[d]));
+    }
+    return most;
+  }
+};
+
+std::string Amount(budget::Dimension dimension, int64_t amount) {
+  return dimension == budget::Dimension::kUsd ? absl::StrCat("$", FormatUsd(amount)) : WithCommas(amount);
+}
+
+std::string Age(int64_t nanos) {
+  return absl::FormatDuration(absl::Trunc(absl::Nanoseconds(nanos), absl::Seconds(1)));
+}
+
+// The ledger's accounts under a policy, as of its last event.
+class Books {
+ public:
+  Books(const budget::Plan& plan, const budget::Accounts& accounts) : plan_(plan) {
+    std::map<std::pair<std::string, std::string>, AccountRow> rows;
+    accounts.ExportAccounts([&](const budget::AccountState& state) {
+      const budget::Budget* budget = Find(state.budget);
+      if (budget == nullptr) return;
+      AccountRow& row = rows[{state.budget, state.key}];
+      row.budget = budget;
+      row.key = KeyOf(*budget, state.key, state.digested);
+      row.limits = budget->limits;
+      for (const auto& top_up : state.top_ups) {
+        for (int d = 0; d < budget::kDimensions; ++d) {
+          if (row.limits.of[d] != budget::kUnlimited) row.limits.of[d] += top_up.amounts.of[d];
+        }
+      }
+      row.settled = state.settled;
+      for (const auto& slice : state.slices) {
+        for (int d = 0; d < budget::kDimensions; ++d) row.settled.of[d] += slice.settled.of[d];
+      }
+      if (state.end_nanos != 0) row.resets_at_nanos = state.end_nanos;
+    });
+    accounts.ExportHolds([&](const budget::HoldState& hold) {
+      for (const auto& leg : hold.legs) {
+        const auto row = rows.find({leg.budget, leg.key});
+        if (row == rows.end()) continue;
+        const budget::Amounts& amounts = leg.likely ? hold.likely : hold.worst;
+        budget::Amounts& sum =
+            hold.phase == budget::HoldPhase::kPresumed ? row->second.presumed : row->second.held;
+        for (int d = 0; d < budget::kDimensions; ++d) sum.of[d] += amounts.of[d] - hold.booked.of[d];
+      }
+      holds_.push_back(hold);
+    });
+    for (auto& [id, row] : rows) accounts_.push_back(std::move(row));
+    std::stable_sort(accounts_.begin(), accounts_.end(),
+                     [](const AccountRow& a, const AccountRow& b) { return a.used() > b.used(); });
+    std::sort(holds_.begin(), holds_.end(), [](const budget::HoldState& a, const budget::HoldState& b) {
+      return a.expires_at_nanos < b.expires_at_nanos;
+    });
+  }
+
+  const std::vector<AccountRow>& accounts() const { return accounts_; }
+  const std::vector<budget::HoldState>& holds() const { return holds_; }
+
+  // "task cap of acme/task-7": the first account that a hold is in.
+  std::string AccountOf(const budget::HoldState& hold) const {
+    for (const auto& leg : hold.legs) {
+      if (const budget::Budget* budget = Find(leg.budget)) {
+        return absl::StrCat(budget->name, " of ", KeyOf(*budget, leg.key, leg.digested));
+      }
+    }
+    return "";
+  }
+
+ private:
+  const budget::Budget* Find(const std::string& name) const {
+    for (const budget::Budget& budget : plan_.budgets()) {
+      if (budget.name == name) return &budget;
+    }
+    return nullptr;
+  }
+  static std::string KeyOf(const budget::Budget& budget, const std::string& bytes, bool digested) {
+    budget::KeyBytes key;
+    key.digested = digested;
+    key.size = static_cast<uint8_t>(std::min(bytes.size(), key.bytes.size()));
+    std::copy_n(bytes.begin(), key.size, key.bytes.begin());
+    return budget::KeyText(budget, key);
+  }
+
+  const budget::Plan& plan_;
+  std::vector<AccountRow> accounts_;
+  std::vector<budget::HoldState> holds_;
+};
+
+void PrintJson(const Books& books, const std::string& only) {
+  for (const AccountRow& row : books.accounts()) {
+    if (!only.empty() && row.budget->name != only) continue;
+    for (int d = 0; d < budget::kDimensions; ++d) {
+      if (row.limits.of[d] == budget::kUnlimited) continue;
+      const bool money = d == static_cast<int>(budget::Dimension::kUsd);
+      const auto value = [&](int64_t amount) { return money ? Json(FormatUsd(amount)) : Json(amount); };
+      Json json = {
+          {"budget", row.budget->name},
+          {"key", row.key},
+          {"dimension", std::string(budget::DimensionName(static_cast<budget::Dimension>(d)))},
+          {"limit", value(row.limits.of[d])},
+          {"settled", value(row.settled.of[d])},
+          {"held", value(row.held.of[d])},
+          {"presumed", value(row.presumed.of[d])},
+          {"left", value(row.limits.of[d] - row.settled.of[d] - row.held.of[d] - row.presumed.of[d])}};
+      std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    }
+  }
+}
+
+void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t now) {
+  using Align = Table::Align;
+  Table table({{"budget"},
+               {"account"},
+               {"limit", Align::kRight},
+               {"settled", Align::kRight},
+               {"held", Align::kRight},
+               {"presumed", Align::kRight},
+               {"left", Align::kRight},
+               {"used", Align::kRight}});
+  int shown = 0;
+  int matching = 0;
+  for (const AccountRow& row : books.accounts()) {
+    if (!arguments.only.empty() && row.budget->name != arguments.only) continue;
+    if (++matching > arguments.top) continue;
+    ++shown;
+    for (int d = 0; d < budget::kDimensions; ++d) {
+      if (row.limits.of[d] == budget::kUnlimited) continue;
+      const auto dimension = static_cast<budget::Dimension>(d);
+      const int64_t used = row.settled.of[d] + row.held.of[d] + row.presumed.of[d];
+      const std::string unit = dimension == budget::Dimension::kUsd
+                                   ? ""
+                                   : absl::StrCat(" ", std::string(budget::DimensionName(dimension)));
+      table.AddRow({row.budget->name, row.key, Amount(dimension, row.limits.of[d]) + unit,
+                    Amount(dimension, row.settled.of[d]), Amount(dimension, row.held.of[d]),
+                    Amount(dimension, row.presumed.of[d]), Amount(dimension, row.limits.of[d] - used),
+                    row.limits.of[d] > 0
+                        ? absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(used) /
+                                                         static_cast<double>(row.limits.of[d]))
+                        : "-"});
+    }
+  }
+  std::printf("%s", table.ToString().c_str());
+  if (matching > shown) std::printf("  ... and %d more accounts (--top N shows more)\n", matching - shown);
+
+  std::printf("\n  %zu open hold%s\n", books.holds().size(), books.holds().size() == 1 ? "" : "s");
+  shown = 0;
+  for (const budget::HoldState& hold : books.holds()) {
+    if (++shown > arguments.top) break;
+    const bool presumed = hold.phase == budget::HoldPhase::kPresumed;
+    std::printf(
+        "    ticket %llu: $%s %s, %s\n", static_cast<unsigned long long>(hold.ticket),
+        FormatUsd(hold.worst[budget::Dimension::kUsd]).c_str(),
+        presumed ? absl::StrCat("presumed spent for ", Age(now - hold.presumed_at_nanos)).c_str()
+                 : absl::StrCat("dispatched, presumed spent in ", Age(hold.expires_at_nanos - now)).c_str(),
+        books.AccountOf(hold).c_str());
+  }
+}
+
+// When the newest event happened.
+int64_t TimeOf(const ledger::Frame& frame) {
+  ledger::RecordView record;
+  ledger::DispatchedView dispatched;
+  if (frame.type == ledger::RECORD && ledger::Decode(frame.payload, &record)) return record.settled_nanos;
+  if (frame.type == ledger::DISPATCHED && ledger::Decode(frame.payload, &dispatched))
+    return dispatched.time_nanos;
+  return 0;
+}
+
+void Budgets(const BudgetsArguments& arguments) {
+  ModelStatsTable models;
+  ClassStatsTable classes;
+  std::vector<Diagnostics> diagnostics;
+  const auto revision =
+      Revision::Compile({.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
+                        {.models = &models, .classes = &classes, .previous = nullptr}, &diagnostics);
+  if (revision == nullptr)
+    Fail("budgets", absl::StrCat(arguments.policy, " does not load; purser check shows why"));
+  budget::Accounts accounts{budget::Accounts::Options{}};
+  accounts.Register(revision->mutable_plan());
+  pricing::OutputEstimator outputs(8);
+  Rebuilder rebuilder(revision->plan(), &accounts, &outputs);
+
+  const auto scanner = ledger::LogScanner::Open(arguments.ledger);
+  if (!scanner.ok()) Fail("budgets", std::string(scanner.status().message()));
+  int64_t now = 0;
+  ledger::Frame frame;
+  while (true) {
+    const absl::StatusOr<bool> next = (*scanner)->Next(&frame);
+    if (!next.ok()) Fail("budgets", std::string(next.status().message()));
+    if (!*next) break;
+    if (const absl::Status applied = rebuilder.Apply(frame); !applied.ok())
+      Fail("budgets", std::string(applied.message()));
+    now = std::max(now, TimeOf(frame));
+  }
+  accounts.Expire(revision->plan(), now);
+  const Books books(revision->plan(), accounts);
+  if (arguments.json) return PrintJson(books, arguments.only);
+  std::printf("%s under policy %s, as of %s: %s settled calls\n\n", arguments.ledger.c_str(),
+              revision->policy().name().c_str(),
+              absl::FormatTime(absl::RFC3339_sec, absl::FromUnixNanos(now), absl::UTCTimeZone()).c_str(),
+              WithCommas(rebuilder.counts().records).c_str());
+  PrintTables(books, arguments, now);
+}
+
+}  // namespace
+
+void AddBudgetsVerb(CLI::App& app) {
+  auto arguments = std::make_shared<BudgetsArguments>();
+  CLI::App* verb = app.add_subcommand("budgets", "Show accounts, what is left in them, and what is held");
+  verb->add_option("LEDGER", arguments->ledger, "Ledger directory; it may be in use")->required();
+  verb->add_option("--policy", arguments->policy, "Policy whose budgets are asked for")->required();
+  verb->add_option("--prices", arguments->prices, "Price books (default: the bundled one)")->expected(1, -1);
+  verb->add_option("--budget", arguments->only, "Only the accounts of this budget");
+  verb->add_option("--top", arguments->top, "How many accounts and holds, fullest first (default 20)");
+  verb->add_flag("--json", arguments->json, "One JSON object per account and limit");
+  verb->footer(
+      "Example: purser demo --ledger /tmp/demo-ledger &&\n"
+      "         purser budgets /tmp/demo-ledger --policy policies/examples/agents.textproto");
+  verb->callback([arguments] { Budgets(*arguments); });
+}
+
+}  // namespace purser::cli

@@ -1,0 +1,114 @@
+#include "engine/snapshot.h"
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "policies/textproto.h"
+
+namespace purser {
+namespace {
+
+constexpr int64_t kNow = 1'782'892'800'000'000'000;
+
+constexpr char kPolicy[] = R"(
+  candidates { model: "m" }
+  budgets { name: "task" scope: TASK usd: "1" steps: 50 }
+  budgets { name: "customer" scope: CUSTOMER usd: "5" window { rolling: "24h" } }
+  budgets { name: "tenant" scope: TENANT tokens: 100000 window { calendar: DAY } }
+  loop_guards { max_repeats: 5 }
+)";
+
+class SnapshotTest : public ::testing::Test {
+ protected:
+  SnapshotTest() {
+    policy::Policy policy;
+    Diagnostics diagnostics = ParseTextproto(kPolicy, "p", &policy);
+    plan_ = budget::Plan::Compile(policy, &diagnostics);
+    EXPECT_TRUE(diagnostics.ok()) << diagnostics.ToStatus();
+  }
+
+  // A few tasks with parents, settled calls, open holds in every phase, a top-up, and a key longer than any
+  // buffer.
+  void Fill(budget::Accounts* accounts) {
+    accounts->Register(&plan_);
+    const std::string long_customer(300, 'c');
+    for (int i = 0; i < 20; ++i) {
+      const std::string task = "task" + std::to_string(i % 5);
+      budget::Call call;
+      call.scope.tenant = std::string_view("t\0x", 3);
+      call.scope.customer = i % 2 == 0 ? std::string_view(long_customer) : "short";
+      call.scope.task = task;
+      if (i % 5 != 0) call.scope.parent_task = "task0";
+      call.worst = budget::Amounts::Call(10'000'000, 100, 50);
+      call.fingerprint = 7 + i % 3;
+      const budget::HoldResult hold = accounts->Hold(plan_, call, kNow + i);
+      ASSERT_EQ(hold.status, budget::HoldStatus::kHeld);
+      if (i % 4 == 0) continue;  // Undispatched: not in the snapshot.
+      ASSERT_TRUE(accounts->MarkDispatched(plan_, hold.ticket, kNow + i));
+      if (i % 4 == 1) continue;  // Dispatched.
+      accounts->Settle(plan_, hold.ticket, budget::Amounts::Call(3'000'000 + i, 40, 20), i % 4 == 2,
+                       kNow + i);
+    }
+    budget::Scope scope;
+    scope.tenant = std::string_view("t\0x", 3);
+    scope.customer = "short";
+    ASSERT_TRUE(accounts
+                    ->TopUp(plan_, "customer", scope, budget::Amounts{{1'000, 0, 0, 0, 0}},
+                            kNow + 1'000'000'000, kNow)
+                    .ok());
+  }
+
+  static std::vector<budget::HoldState> Holds(const budget::Accounts& accounts) {
+    std::vector<budget::HoldState> holds;
+    accounts.ExportHolds([&](const budget::HoldState& state) { holds.push_back(state); });
+    std::sort(holds.begin(), holds.end(), [](const auto& a, const auto& b) { return a.ticket < b.ticket; });
+    return holds;
+  }
+  static std::vector<budget::AccountState> States(const budget::Accounts& accounts) {
+    std::vector<budget::AccountState> states;
+    accounts.ExportAccounts([&](const budget::AccountState& state) { states.push_back(state); });
+    std::sort(states.begin(), states.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.budget, a.key) < std::tie(b.budget, b.key);
+    });
+    return states;
+  }
+
+  budget::Plan plan_;
+};
+
+TEST_F(SnapshotTest, RestoresAccountsHoldsAndCounts) {
+  budget::Accounts before{budget::Accounts::Options{}};
+  ASSERT_NO_FATAL_FAILURE(Fill(&before));
+  pricing::OutputEstimator outputs(64);
+  for (int i = 0; i < 100; ++i) outputs.Observe({1, 2, 3}, 40 + i % 5);
+  const std::string bytes = WriteSnapshot(before, outputs, {.records = 42, .loads = 3});
+
+  budget::Accounts after{budget::Accounts::Options{}};
+  after.Register(&plan_);
+  pricing::OutputEstimator restored(64);
+  SnapshotCounts counts;
+  ASSERT_TRUE(ReadSnapshot(bytes, plan_, &after, &restored, &counts).ok());
+  EXPECT_EQ(counts.records, 42);
+  EXPECT_EQ(counts.loads, 3u);
+  EXPECT_EQ(restored.Get({1, 2, 3}, {}).count, outputs.Get({1, 2, 3}, {}).count);
+  EXPECT_EQ(States(before), States(after));
+  std::vector<budget::HoldState> dispatched = Holds(before);
+  std::erase_if(dispatched, [](const auto& hold) { return hold.phase == budget::HoldPhase::kHeld; });
+  EXPECT_FALSE(dispatched.empty());
+  EXPECT_EQ(dispatched, Holds(after));
+}
+
+TEST_F(SnapshotTest, OtherBytesAreDataLoss) {
+  budget::Accounts accounts{budget::Accounts::Options{}};
+  accounts.Register(&plan_);
+  pricing::OutputEstimator outputs(64);
+  SnapshotCounts counts;
+  EXPECT_EQ(ReadSnapshot("not a snapshot", plan_, &accounts, &outputs, &counts).code(),
+            absl::StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace purser
