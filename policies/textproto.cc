@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -187,12 +188,41 @@ bool SetLineAside(std::string* text, int line) {
   return changed;
 }
 
+bool IsWordChar(char c) { return absl::ascii_isalnum(c) || c == '_' || c == '.' || c == '-' || c == '+'; }
+
+// Blanks the field whose value (or what stands in its place) is at `position`, its name included, so that the
+// rest of its message can be read. False if that is not a name and a value.
+bool SetFieldAside(std::string* text, Position position) {
+  const size_t value = OffsetOf(*text, position);
+  size_t end = value;
+  if (value < text->size() && ((*text)[value] == '"' || (*text)[value] == '\'')) {
+    const char quote = (*text)[value];
+    for (++end; end < text->size() && (*text)[end] != quote && (*text)[end] != '\n'; ++end) {
+      if ((*text)[end] == '\\') ++end;
+    }
+    end = std::min(end + 1, text->size());
+  } else {
+    while (end < text->size() && IsWordChar((*text)[end])) ++end;
+  }
+  size_t begin = value;
+  const auto skip_back = [&](auto is) {
+    while (begin > 0 && is((*text)[begin - 1])) --begin;
+  };
+  skip_back([](char c) { return c == ' ' || c == '\t' || c == ':'; });
+  const size_t after_name = begin;
+  skip_back(IsWordChar);
+  if (end == value || begin == after_name) return false;
+  std::fill(text->begin() + static_cast<ptrdiff_t>(begin), text->begin() + static_cast<ptrdiff_t>(end), ' ');
+  return true;
+}
+
 }  // namespace
 
 Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message* message) {
   Diagnostics diagnostics{std::string(file), SourceMap()};
   std::string readable(text);
   std::vector<Found> unknown_fields;
+  Position last;
   for (int round = 0; round < kMostSyntaxErrors; ++round) {
     message->Clear();
     Collector collector;
@@ -214,7 +244,11 @@ Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message
       break;
     }
     const Found first = ExplainSyntaxError(collector.errors.front(), readable, *message);
-    diagnostics.ErrorAt(first.position, first.message);
+    // Where a field was set aside in vain, its line is set aside whole, and was reported already.
+    const bool again = first.position.line == last.line && first.position.column <= last.column;
+    if (!again) diagnostics.ErrorAt(first.position, first.message);
+    last = first.position;
+    if (!again && SetFieldAside(&readable, first.position)) continue;
     if (!SetLineAside(&readable, first.position.line)) break;
   }
   const absl::string_view text_view(text.data(), text.size());

@@ -64,6 +64,38 @@ TEST(Textproto, ReportsEveryMistakeOfFormInOneRound) {
                     "name, ")));
 }
 
+TEST(Textproto, WhatStandsBesideAMistakeIsRead) {
+  policy::Policy policy;
+  ParseTextproto(
+      "candidates { model: \"a\" quality: high name: \"n\" }\ncandidates { model \"b\" quality: 3 }\n", "p",
+      &policy);
+  ASSERT_EQ(policy.candidates_size(), 2);
+  policy::Policy three;
+  EXPECT_EQ(
+      ParseTextproto("candidates { quality: high max_output_tokens: many model: 3 }", "p", &three).errors(),
+      3);
+  EXPECT_EQ(policy.candidates(0).model(), "a");
+  EXPECT_EQ(policy.candidates(0).name(), "n");
+  EXPECT_EQ(policy.candidates(1).quality(), 3);
+}
+
+TEST(Textproto, AnyBytesAreReadToAnEnd) {
+  // Whatever is cut out of or put into a good text, reading ends and says where.
+  const std::string good =
+      "name: \"p\"\ncandidates { model: \"a\" quality: 3 capabilities: [TOOLS, VISION] }\n";
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (const char* insert : {"", "{", "}", "\"", ":", "\n", "\\", "[", "x"}) {
+      policy::Policy policy;
+      std::string text = good;
+      text.replace(i, *insert == 0 ? 1 : 0, insert);
+      for (const Diagnostic& diagnostic : ParseTextproto(text, "p", &policy).Sorted()) {
+        EXPECT_GE(diagnostic.position.line, 1) << text;
+        EXPECT_LE(diagnostic.position.line, 4) << text;
+      }
+    }
+  }
+}
+
 TEST(Textproto, AnUnclosedMessageIsOneError) {
   policy::Policy policy;
   const Diagnostics read = ParseTextproto("candidates {\n  model: \"a\"\n", "p.textproto", &policy);

@@ -30,12 +30,16 @@ struct AccountState {
   struct TopUp {
     Amounts amounts;
     int64_t expires_at_nanos = 0;
+
+    friend bool operator==(const TopUp&, const TopUp&) = default;
   };
   std::vector<TopUp> top_ups;
 
   struct Slice {  // Of a rolling window: what was booked in it, presumed amounts excepted.
     int64_t index = 0;
     Amounts settled;
+
+    friend bool operator==(const Slice&, const Slice&) = default;
   };
   std::vector<Slice> slices;
 
@@ -43,6 +47,8 @@ struct AccountState {
   struct Repeat {
     uint64_t fingerprint = 0;
     int32_t count = 0;
+
+    friend bool operator==(const Repeat&, const Repeat&) = default;
   };
   bool has_parent = false;
   std::string parent_key;
