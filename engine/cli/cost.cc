@@ -81,8 +81,10 @@ absl::StatusOr<Case> ReadCase(simdjson::ondemand::parser* parser, const simdjson
     simdjson::ondemand::value value;
     if (auto error = field.value().get(value)) return bad(error);
     std::string_view found;
+    bool null = false;
+    if (auto error = value.is_null().get(null)) return bad(error);
+    if (null) continue;
     if (text != nullptr) {
-      if (value.is_null()) continue;
       if (value.get_string().get(found)) {
         return absl::InvalidArgumentError(
             absl::StrCat("\"", absl::string_view(key.data(), key.size()), "\" is not a string"));
@@ -90,7 +92,6 @@ absl::StatusOr<Case> ReadCase(simdjson::ondemand::parser* parser, const simdjson
       *text = std::string(found);
     } else if (block != nullptr) {
       simdjson::ondemand::object inner;
-      if (value.is_null()) continue;
       if (value.get_object().get(inner) || inner.raw_json().get(found)) {
         return absl::InvalidArgumentError(
             absl::StrCat("\"", absl::string_view(key.data(), key.size()), "\" is not a JSON object"));

@@ -1,4 +1,5 @@
-// purser prices import: public price tables to price books.
+// purser prices import: public price tables to price books. purser prices diff: what changed between two
+// books.
 
 #include <cstdio>
 #include <fstream>
@@ -8,7 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cli/verbs.h"
+#include "engine/pricing/book_diff.h"
 #include "engine/pricing/import.h"
+#include "engine/pricing/price_book.h"
 
 namespace purser::cli {
 namespace {
@@ -55,23 +58,64 @@ void Import(const ImportArguments& arguments) {
               report.imported, left_out);
 }
 
+struct DiffArguments {
+  std::string before;
+  std::string after;
+};
+
+std::shared_ptr<const pricing::PriceBook> LoadBook(const std::string& path) {
+  auto book = pricing::PriceBook::Load({path});
+  if (!book.ok()) Fail(kVerb, std::string(book.status().message()));
+  return *book;
+}
+
+void Diff(const DiffArguments& arguments) {
+  const auto before = LoadBook(arguments.before);
+  const auto after = LoadBook(arguments.after);
+  int added = 0, removed = 0, changed = 0;
+  for (const pricing::BookChange& change : pricing::DiffBooks(*before, *after)) {
+    switch (change.what) {
+      case pricing::BookChange::What::kAdded:
+        ++added;
+        std::printf("+ %s\n", change.model.c_str());
+        break;
+      case pricing::BookChange::What::kRemoved:
+        ++removed;
+        std::printf("- %s\n", change.model.c_str());
+        break;
+      case pricing::BookChange::What::kChanged:
+        ++changed;
+        std::printf("~ %s\n", change.model.c_str());
+        for (const std::string& line : change.lines) std::printf("    %s\n", line.c_str());
+        break;
+    }
+  }
+  std::printf("%d added, %d removed, %d changed\n", added, removed, changed);
+}
+
 }  // namespace
 
 void AddPricesVerb(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("prices", "Import price tables and compare price books");
   verb->require_subcommand(1);
   auto arguments = std::make_shared<ImportArguments>();
-  CLI::App* import = verb->add_subcommand("import", "Turn a public price table into a price book");
-  import->add_option("--from", arguments->from, "Which table it is")
+  CLI::App* importing = verb->add_subcommand("import", "Turn a public price table into a price book");
+  importing->add_option("--from", arguments->from, "Which table it is")
       ->required()
       ->check(CLI::IsMember({"litellm", "genai-prices"}));
-  import->add_option("IN", arguments->in, "The table, JSON")->required();
-  import->add_option("--out", arguments->out, "Where to write the book, protobuf text")->required();
-  import->add_option("--date", arguments->date, "Date of the prices, for the book's provenance");
-  import->add_flag("--allow-suspicious", arguments->allow_suspicious, "Keep rows that look like slips");
-  import->footer("Example: purser prices import --from litellm model_prices.json --out litellm.textproto");
-  import->callback([arguments] { Import(*arguments);
-});
-}  // namespace purser::cli
+  importing->add_option("IN", arguments->in, "The table, JSON")->required();
+  importing->add_option("--out", arguments->out, "Where to write the book, protobuf text")->required();
+  importing->add_option("--date", arguments->date, "Date of the prices, for the book's provenance");
+  importing->add_flag("--allow-suspicious", arguments->allow_suspicious, "Keep rows that look like slips");
+  importing->footer("Example: purser prices import --from litellm model_prices.json --out litellm.textproto");
+  importing->callback([arguments] { Import(*arguments); });
+
+  auto books = std::make_shared<DiffArguments>();
+  CLI::App* diff = verb->add_subcommand("diff", "Show what changed from one price book to another");
+  diff->add_option("BEFORE", books->before, "Price book")->required();
+  diff->add_option("AFTER", books->after, "Price book")->required();
+  diff->footer("Example: purser prices diff june.textproto july.textproto");
+  diff->callback([books] { Diff(*books); });
+}
 
 }  // namespace purser::cli

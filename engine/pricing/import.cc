@@ -5,6 +5,8 @@
 #include "absl/strings/str_join.h"
 #include "engine/pricing/decimal.h"
 #include "engine/pricing/model_compiler.h"
+#include "engine/pricing/name_match.h"
+#include "engine/pricing/price_book.h"
 #include "engine/pricing/suspicion.h"
 #include "google/protobuf/text_format.h"
 #include "xxhash.h"
@@ -33,6 +35,16 @@ void AddImported(prices::Model model, const std::string& name, const ImportOptio
     report->LeaveOut(name, std::string(compiled.status().message()));
     return;
   }
+  Diagnostics diagnostics;
+  NameMatch::Compile(model.match(), "match", &diagnostics);
+  if (!diagnostics.ok()) {
+    report->LeaveOut(name, std::string(diagnostics.ToStatus().message()));
+    return;
+  }
+  if (!report->names.insert(absl::StrCat(model.provider(), "/", model.id())).second) {
+    report->LeaveOut(name, "there already: an earlier row has this name");
+    return;
+  }
   const std::vector<std::string> suspicions = SuspiciousPrices(model);
   if (!suspicions.empty()) {
     const std::string reason = absl::StrCat("suspicious: ", absl::StrJoin(suspicions, "; "));
@@ -44,6 +56,21 @@ void AddImported(prices::Model model, const std::string& name, const ImportOptio
   }
   ++report->imported;
   *book->add_models() = std::move(model);
+}
+
+void AddImported(prices::Provider provider, prices::PriceBook* book, ImportReport* report) {
+  const std::string name = absl::StrCat("provider ", provider.id());
+  if (!report->names.insert(name).second) {
+    report->LeaveOut(name, "there already");
+    return;
+  }
+  prices::PriceBook alone;
+  *alone.add_providers() = provider;
+  if (const auto loaded = PriceBook::Parse(WriteBook(alone)); !loaded.ok()) {
+    report->LeaveOut(name, std::string(loaded.status().message()));
+    return;
+  }
+  *book->add_providers() = std::move(provider);
 }
 
 std::string WriteBook(const prices::PriceBook& book) {

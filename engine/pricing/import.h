@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_PRICING_IMPORT_H_
 #define PURSER_ENGINE_PRICING_IMPORT_H_
 
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,8 @@ struct ImportReport {
   };
   int read = 0;
   int imported = 0;
-  std::vector<Row> rows;  // Left out, or kept with something to say.
+  std::vector<Row> rows;        // Left out, or kept with something to say.
+  std::set<std::string> names;  // Of what was imported: a row that is there again is left out.
 
   void LeaveOut(std::string name, std::string reason) {
     rows.push_back({std::move(name), Fate::kLeftOut, std::move(reason)});
@@ -63,6 +65,8 @@ std::string WriteBook(const prices::PriceBook& book);
 // Shared by the importers: adds the model to the book unless it cannot be compiled or looks like a slip.
 void AddImported(prices::Model model, const std::string& name, const ImportOptions& options,
                  prices::PriceBook* book, ImportReport* report);
+// The same for a provider.
+void AddImported(prices::Provider provider, prices::PriceBook* book, ImportReport* report);
 // 16 hex digits.
 std::string ContentHash(std::string_view content);
 // One decimal as written, per `per` units, as a rate's or tier's price. `shift`: written per 10^shift times

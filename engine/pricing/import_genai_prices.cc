@@ -286,7 +286,7 @@ absl::StatusOr<prices::PriceBook> ImportGenaiPrices(std::string_view json, const
       report->LeaveOut(absl::StrCat("provider ", id), std::string(status.message()));
       continue;
     }
-    *book.add_providers() = std::move(provider);
+    AddImported(std::move(provider), &book, report);
     const JsonTree* models = from.Find("models");
     if (models == nullptr) continue;
     for (const JsonTree& row : models->items) {

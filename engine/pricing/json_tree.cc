@@ -64,9 +64,12 @@ simdjson::error_code Build(ondemand::value value, int depth, JsonTree* tree) {
       tree->text = truth ? "true" : "false";
       return simdjson::SUCCESS;
     }
-    case ondemand::json_type::null:
+    case ondemand::json_type::null: {
       tree->type = JsonTree::Type::kNull;
-      return value.is_null() ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
+      bool null = false;
+      if (auto error = value.is_null().get(null)) return error;
+      return null ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
+    }
   }
   return simdjson::INCORRECT_TYPE;
 }

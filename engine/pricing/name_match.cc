@@ -1,8 +1,11 @@
 #include "engine/pricing/name_match.h"
 
 #include <algorithm>
+#include <optional>
+#include <regex>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "re2/re2.h"
 
@@ -18,6 +21,27 @@ std::vector<std::string> Lowered(const google::protobuf::RepeatedPtrField<std::s
 
 }  // namespace
 
+// RE2, except for the patterns with a lookahead that tables use to tell "gpt-4o" from "gpt-4o-mini" and that
+// RE2 has not. Names are short and resolved once, so backtracking does no harm there.
+struct NameMatch::Regex {
+  explicit Regex(const std::string& pattern) : linear(pattern, re2::RE2::Quiet) {
+    if (linear.ok() || !(absl::StrContains(pattern, "(?!") || absl::StrContains(pattern, "(?="))) return;
+    try {
+      backtracking.emplace(pattern, std::regex::ECMAScript);
+    } catch (const std::regex_error&) {
+    }
+  }
+  bool ok() const { return linear.ok() || backtracking.has_value(); }
+  bool Matches(std::string_view name) const {
+    if (linear.ok()) return re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), linear);
+    constexpr size_t kLongestName = 256;
+    return name.size() <= kLongestName && std::regex_search(name.begin(), name.end(), *backtracking);
+  }
+
+  re2::RE2 linear;
+  std::optional<std::regex> backtracking;
+};
+
 NameMatch::NameMatch() = default;
 NameMatch::~NameMatch() = default;
 NameMatch::NameMatch(NameMatch&&) noexcept = default;
@@ -30,12 +54,12 @@ NameMatch NameMatch::Compile(const prices::Match& match, const std::string& path
   compiled.ends_with_ = Lowered(match.ends_with());
   compiled.contains_ = Lowered(match.contains());
   for (int i = 0; i < match.regex_size(); ++i) {
-    auto regex = std::make_unique<re2::RE2>(match.regex(i), re2::RE2::Quiet);
+    auto regex = std::make_unique<Regex>(match.regex(i));
     if (regex->ok()) {
       compiled.regexes_.push_back(std::move(regex));
     } else {
       diagnostics->Error(absl::StrCat(path, ".regex[", i, "]"),
-                         absl::StrCat("not a regular expression of RE2: ", regex->error()));
+                         absl::StrCat("not a regular expression of RE2: ", regex->linear.error()));
     }
   }
   for (int i = 0; i < match.all_size(); ++i) {
@@ -60,7 +84,7 @@ bool NameMatch::Matches(std::string_view name, bool equals) const {
   if (holds(contains_, [&](const std::string& s) { return name.find(s) != std::string_view::npos; }))
     return true;
   for (const auto& regex : regexes_) {
-    if (re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), *regex)) return true;
+    if (regex->Matches(name)) return true;
   }
   for (const NameMatch& any : any_) {
     if (any.Matches(name)) return true;

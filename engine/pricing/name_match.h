@@ -9,10 +9,6 @@
 #include "policies/diagnostics.h"
 #include "policies/pricing.pb.h"
 
-namespace re2 {
-class RE2;
-}
-
 namespace purser::pricing {
 
 // A compiled purser.prices.Match. Thread-safe.
@@ -35,7 +31,8 @@ class NameMatch {
 
  private:
   std::vector<std::string> equals_, starts_with_, ends_with_, contains_;
-  std::vector<std::unique_ptr<re2::RE2>> regexes_;
+  struct Regex;
+  std::vector<std::unique_ptr<Regex>> regexes_;
   std::vector<NameMatch> all_, any_;
   bool only_equals_ = true;
 };

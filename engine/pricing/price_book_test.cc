@@ -11,7 +11,7 @@
 namespace purser::pricing {
 namespace {
 
-constexpr char kBook[] = R"(
+constexpr char kBook[] = R"book(
 providers { id: "acme" match { contains: "acme" } implied_by { starts_with: "rocket" } fallbacks: "globex" }
 providers { id: "globex" match { all { contains: "glob" } all { contains: "ex" } } url_pattern: "https://api\\.globex\\.com" }
 models {
@@ -20,22 +20,38 @@ models {
   sheets { rates { meter: "input_tokens" usd: "3" } rates { meter: "output_tokens" usd: "15" } }
 }
 models {
-  id: "rocket-1-mini" provider: "acme" match { ends_with: "mini" regex: "^tiny-\\d+$" }
-  sheets { rates { meter: "input_tokens" usd: "1" } rates { meter: "output_tokens" usd: "2" } }
+  id: "rocket-1-mini" provider: "acme" match { ends_with: "mini" regex: "^tiny-\\d+$" regex: "^micro(?!-x)"
+}
+sheets {
+  rates{meter : "input_tokens" usd : "1"} rates {
+  meter:
+    "output_tokens" usd : "2"
+  }
+}
 }
 models {
-  id: "anvil-2026-01-15" provider: "globex"
-  sheets { rates { meter: "input_tokens" usd: "1" } rates { meter: "output_tokens" usd: "2" } }
+id:
+  "anvil-2026-01-15" provider : "globex" sheets {
+    rates{meter : "input_tokens" usd : "1"} rates {
+    meter:
+      "output_tokens" usd : "2"
+    }
+  }
 }
 models {
-  id: "shared" provider: "globex"
-  sheets { rates { meter: "input_tokens" usd: "1" } rates { meter: "output_tokens" usd: "2" } }
+id:
+  "shared" provider : "globex" sheets {
+    rates{meter : "input_tokens" usd : "1"} rates {
+    meter:
+      "output_tokens" usd : "2"
+    }
+  }
 }
 models {
   id: "shared" provider: "initech"
   sheets { rates { meter: "input_tokens" usd: "4" } rates { meter: "output_tokens" usd: "8" } }
 }
-)";
+)book";
 
 std::shared_ptr<const PriceBook> Book(std::string_view text = kBook) {
   auto book = PriceBook::Parse(text);
@@ -57,6 +73,7 @@ TEST(PriceBook, ResolvesNames) {
            Case{"rocket-1-mini", "acme", "rocket-1"},  // The first in the book's order that matches.
            Case{"rocket-2-mini", "acme", "rocket-1-mini"},
            Case{"tiny-7", "acme", "rocket-1-mini"},
+           Case{"micro-7", "acme", "rocket-1-mini"},
            Case{"rocket-1", "", "rocket-1"},  // The name implies the provider.
            Case{"anvil-20260115", "globex", "anvil-2026-01-15"},
            Case{"anvil-20260115", "acme", "anvil-2026-01-15"},  // Acme sells what Globex sells.
@@ -81,6 +98,7 @@ TEST(PriceBook, SaysWhatIsMissing) {
   EXPECT_EQ(message("rocket-1", "umbrella"), "no prices for provider \"umbrella\"");
   EXPECT_EQ(message("nope", ""), "no provider has a price for model \"nope\"");
   EXPECT_EQ(message("shared", ""), "several providers sell \"shared\": say which of them: globex, initech");
+  EXPECT_EQ(message("micro-x", "acme"), "provider \"acme\" has no price for model \"micro-x\"");
   EXPECT_EQ(message("", "acme"), "no model is named");
   EXPECT_EQ(message("anvil-20261399", "globex"),
             "provider \"globex\" has no price for model \"anvil-20261399\"");
