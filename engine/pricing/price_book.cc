@@ -14,6 +14,7 @@
 #include "engine/pricing/model_compiler.h"
 #include "engine/pricing/name_match.h"
 #include "engine/pricing/usage_rules.h"
+#include "google/protobuf/arena.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
 #include "policies/pricing.pb.h"
@@ -272,7 +273,8 @@ std::shared_ptr<const PriceBook> PriceBook::Parse(std::span<const Text> texts,
     hash = XXH3_64bits_withSeed(text.text.data(), text.text.size(), hash);
     // The fast way knows no lines. Only if something is wrong is the text read again the slow way, which
     // does.
-    prices::PriceBook file;
+    google::protobuf::Arena arena;
+    prices::PriceBook& file = *google::protobuf::Arena::CreateMessage<prices::PriceBook>(&arena);
     google::protobuf::TextFormat::Parser parser;
     class Silent final : public google::protobuf::io::ErrorCollector {
       void AddError(int, int, const std::string&) override {}
