@@ -25,7 +25,7 @@ class ChoiceTest : public ::testing::Test {
     for (size_t i = 0; i < costs.size(); ++i) {
       prices_[i].known = true;
       prices_[i].expected_nanos = costs[i];
-      prices_[i].worst_nanos = 2 * costs[i];
+      prices_[i].worst_nanos = costs[i] > INT64_MAX / 2 ? INT64_MAX : 2 * costs[i];
     }
     return Order();
   }

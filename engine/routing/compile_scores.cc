@@ -17,6 +17,12 @@ bool IsUnbounded(const CompiledSignal& signal) {
     case policy::NON_LATIN_SHARE:
     case policy::STRUCTURED_ANSWER:
     case policy::CACHED_SHARE:
+    case policy::MAX_OUTPUT_TOKENS:
+    case policy::TOOLS_OFFERED:
+    case policy::IMAGES:
+    case policy::TASK_STEP:
+    case policy::TASK_DEPTH:
+    case policy::ATTEMPT:
     case policy::BUDGET_HEADROOM:
     case policy::HOUR:
     case policy::WEEKDAY:

@@ -4,6 +4,17 @@
 
 namespace purser::routing {
 
+namespace {
+
+// Weights by hand, as in the default policy: relations and conditions to keep in mind, and length.
+double ComplexityOf(const TextMeasures& measures) {
+  return 0.5 * std::log1p(measures.quantities) + 0.4 * std::log1p(measures.conditions) +
+         0.5 * std::log1p(measures.commas) + 0.5 * std::log1p(measures.bytes) +
+         0.3 * std::log1p(measures.constraints);
+}
+
+}  // namespace
+
 std::array<double, kStructureFeatures> StructureOf(const TextMeasures& measures) {
   const double words = measures.words > 0 ? measures.words : 1;
   const double letters = measures.letters > 0 ? measures.letters : 1;
@@ -34,7 +45,8 @@ std::array<double, kStructureFeatures> StructureOf(const TextMeasures& measures)
           std::log1p(measures.longest_line),
           std::log1p(bytes / lines),
           from_usual * from_usual,
-          measures.question_marks > 0 ? 1.0 : 0.0};
+          measures.question_marks > 0 ? 1.0 : 0.0,
+          ComplexityOf(measures)};
 }
 
 }  // namespace purser::routing

@@ -72,13 +72,15 @@ void ForEachWordFeature(std::string_view prompt, Visit visit) {
   }
 }
 
-inline constexpr int kStructureFeatures = 24;
+inline constexpr int kStructureFeatures = 25;
 inline constexpr std::array<std::string_view, kStructureFeatures> kStructureNames = {
     "log_bytes",        "log_words",       "word_length",    "log_numbers",    "log_sentences",
     "log_list_items",   "log_math",        "log_code",       "log_lines",      "capitals",
     "long_words",       "log_constraints", "digits",         "log_commas",     "commas_a_word",
     "log_parentheses",  "log_negations",   "negates",        "log_quantities", "log_conditions",
-    "log_longest_line", "log_line_length", "extreme_length", "question"};
+    "log_longest_line", "log_line_length", "extreme_length", "question",       "complexity"};
+// The last: what a person would guess of the prompt's complexity from the rest. Learning starts from it.
+inline constexpr int kComplexityFeature = kStructureFeatures - 1;
 std::array<double, kStructureFeatures> StructureOf(const TextMeasures& measures);
 
 }  // namespace purser::routing

@@ -24,6 +24,7 @@ constexpr int kMostRounds = 8;
 constexpr int kLeastPromptsOfWord = 2;
 // A group's mean counts as if this many prompts of the overall mean were in it.
 constexpr double kGroupPrior = 20;
+constexpr double kComplexityScale = 1;
 
 struct Settings {
   double word_penalty;
@@ -164,9 +165,18 @@ std::vector<float> Targets(const Prompts& prompts, std::span<const int> chosen, 
   return targets;
 }
 
+// What each structure feature is multiplied with. The guessed complexity is held back least: it is what is
+// left where labels are too few to say anything.
+std::array<double, kStructureFeatures> StructureScales(double structure_scale) {
+  std::array<double, kStructureFeatures> scales;
+  scales.fill(structure_scale / std::sqrt(double{kStructureFeatures}));
+  scales[kComplexityFeature] = kComplexityScale;
+  return scales;
+}
+
 Model FitModel(const Prompts& prompts, std::span<const int> chosen, const Scales& scales,
                const Settings& settings) {
-  const double structure_scale = settings.structure_scale / std::sqrt(double{kStructureFeatures});
+  const auto structure_scale = StructureScales(settings.structure_scale);
   RidgeProblem problem;
   problem.columns = prompts.buckets + kStructureFeatures;
   for (const int p : chosen) {
@@ -177,7 +187,8 @@ Model FitModel(const Prompts& prompts, std::span<const int> chosen, const Scales
     }
     for (int f = 0; f < kStructureFeatures; ++f) {
       const double standard = (prompts.structure[p][f] - scales.mean[f]) / scales.deviation[f];
-      problem.Add(static_cast<uint32_t>(prompts.buckets + f), static_cast<float>(structure_scale * standard));
+      problem.Add(static_cast<uint32_t>(prompts.buckets + f),
+                  static_cast<float>(structure_scale[f] * standard));
     }
     problem.EndRow();
   }
@@ -191,7 +202,7 @@ Model FitModel(const Prompts& prompts, std::span<const int> chosen, const Scales
   model.words.resize(prompts.buckets);
   for (int b = 0; b < prompts.buckets; ++b) model.words[b] = weights[b] * scales.word[b];
   for (int f = 0; f < kStructureFeatures; ++f)
-    model.weight[f] = weights[prompts.buckets + f] * structure_scale;
+    model.weight[f] = weights[prompts.buckets + f] * structure_scale[f];
   double predicted = 0;
   for (const int p : chosen) predicted += model.Score(prompts, p);
   model.bias = mean - predicted / chosen.size();
@@ -233,7 +244,7 @@ Spread SpreadOf(const std::vector<double>& values) {
 std::vector<Settings> Grid(bool has_groups) {
   std::vector<Settings> grid;
   for (const double group_share : has_groups ? std::vector<double>{0.0, 0.8} : std::vector<double>{0.0}) {
-    for (const double structure_scale : {1.0, 3.0}) {
+    for (const double structure_scale : {0.4, 1.4}) {
       for (const double word_penalty : {1.0, 3.0, 10.0, 30.0, 100.0, 1000.0}) {
         grid.push_back({word_penalty, structure_scale, group_share});
       }
@@ -254,7 +265,8 @@ class CrossValidation {
  public:
   CrossValidation(std::span<const Labelled> data, const Prompts& prompts, const FitOptions& options)
       : data_(data), prompts_(prompts), grid_(Grid(prompts.groups > 2)), tried_(grid_.size()) {
-    const int rounds = static_cast<int>(std::clamp<size_t>(kScoredPrompts / data.size(), 1, kMostRounds));
+    const int enough = static_cast<int>(std::clamp<size_t>(kScoredPrompts / data.size(), 1, kMostRounds));
+    const int rounds = options.rounds > 0 ? options.rounds : enough;
     for (int round = 0; round < rounds; ++round) {
       const auto dealt = Deal(data.size(), options.folds, options.seed + static_cast<uint64_t>(round));
       for (size_t fold = 0; fold < dealt.size(); ++fold)

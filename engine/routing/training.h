@@ -19,6 +19,7 @@ namespace purser::routing {
 struct FitOptions {
   uint64_t seed = 1;     // Deals the prompts out to the folds.
   int folds = 5;         // At least 2.
+  int rounds = 0;        // How often the prompts are dealt out anew. 0: until about 6,000 have been scored.
   int bucket_bits = 18;  // 2^18 weights of a byte each.
 };
 
