@@ -151,24 +151,21 @@ int64_t ToppedUp(Account& account, Dimension dimension, int64_t now_nanos) {
   return sum;
 }
 
-void AddSettledSlow(Account& account, const Amounts& amounts) {
+void AddToSlice(Account& account, const Amounts& amounts) {
   SliceRing& ring = *account.extras->slices;
-  const int64_t newest = NewestSlice(ring);
-  for (int i = 0; i < kDimensions; ++i) {
-    int64_t left = amounts.of[i];
-    if (left >= 0) {
-      SliceAt(ring, newest).settled.of[i] = Plus(SliceAt(ring, newest).settled.of[i], left);
-    } else {
-      // What is given back was booked by this call, in the newest slices that have as much.
-      for (int64_t index = newest; index >= newest - kRollingSlices && left < 0; --index) {
-        int64_t& settled = SliceAt(ring, index).settled.of[i];
-        const int64_t taken = std::min(settled, -left);
-        settled -= taken;
-        left += taken;
-      }
-    }
-    account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], amounts.of[i]));
+  Add(SliceAt(ring, NewestSlice(ring)).settled, amounts);
+}
+
+Amounts GivenBack(const Account& account, const Amounts& difference, int64_t booked_at_nanos) {
+  const WindowKind kind = KindOf(account.window);
+  const bool same_window =
+      kind == WindowKind::kLifetime ||
+      (kind != WindowKind::kRolling && kind != WindowKind::kRefill && booked_at_nanos >= account.begin_nanos);
+  Amounts allowed = difference;
+  for (int64_t& amount : allowed.of) {
+    if (!same_window) amount = std::max<int64_t>(0, amount);
   }
+  return allowed;
 }
 
 bool PresumedCounts(const Account& account, const Budget* budget, int64_t time_nanos) {
@@ -204,14 +201,11 @@ void AddPresumed(Account& account, const Budget* budget, const Amounts& amounts,
 void SettlePresumed(Account& account, const Budget* budget, const PresumedChange& change,
                     int64_t presumed_at_nanos) {
   if (!PresumedCounts(account, budget, presumed_at_nanos)) {
-    if (Planted(Canary::kClosedWindowCharged)) AddSettled(account, change.booked_after);
+    if (Planted(Canary::kClosedWindowCharged)) AddSettled(account, change.booked);
     return;
   }
-  Amounts booked, released;
-  for (int i = 0; i < kDimensions; ++i) {
-    booked.of[i] = change.booked_after.of[i] - change.booked_before.of[i];
-    released.of[i] = change.rest_before.of[i] - change.rest_after.of[i];
-  }
+  const Amounts& booked = change.booked;
+  const Amounts& released = change.released;
   const bool refill = budget != nullptr && budget->window.kind == WindowKind::kRefill;
   if (account.follows_task() || refill) {
     for (int i = 0; i < kDimensions; ++i) {
@@ -228,12 +222,7 @@ void SettlePresumed(Account& account, const Budget* budget, const PresumedChange
   if (budget != nullptr && budget->window.kind == WindowKind::kRolling) {
     Slice& slice = SliceAt(*extras.slices, SliceOf(budget->window, presumed_at_nanos));
     Subtract(slice.presumed, released);
-    for (int i = 0; i < kDimensions; ++i) {
-      const int64_t before = slice.settled.of[i];
-      slice.settled.of[i] = std::max<int64_t>(0, Plus(before, booked.of[i]));
-      account.settled.of[i] = Plus(account.settled.of[i], slice.settled.of[i] - before);
-    }
-    return;
+    Add(slice.settled, booked);
   }
   for (int i = 0; i < kDimensions; ++i)
     account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], booked.of[i]));

@@ -163,23 +163,27 @@ inline void SubtractHeld(Account& account, const Amounts& amounts) {
   for (int i = 0; i < kDimensions; ++i) account.held.of[i] -= amounts.of[i];
 }
 
-// Adds to what is settled; an amount may be negative, when a stream cost less than it had settled in part.
-void AddSettledSlow(Account& account, const Amounts& amounts);
+// Adds to what is settled. Negative amounts only as GivenBack() allows.
+void AddToSlice(Account& account, const Amounts& amounts);
 inline void AddSettled(Account& account, const Amounts& amounts) {
-  if (KindOf(account.window) == WindowKind::kRolling) return AddSettledSlow(account, amounts);
+  if (KindOf(account.window) == WindowKind::kRolling) AddToSlice(account, amounts);
   for (int i = 0; i < kDimensions; ++i)
     account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], amounts.of[i]));
 }
+
+// When a stream turns out to have cost less than it had settled in part (from `booked_at_nanos` on), the
+// negative part of the difference is given back only where it was surely booked in the current window.
+// Otherwise it would make room for others that was never taken from this window.
+Amounts GivenBack(const Account& account, const Amounts& difference, int64_t booked_at_nanos);
 
 // Whether what was presumed spent at `time_nanos` still counts in the account.
 bool PresumedCounts(const Account& account, const Budget* budget, int64_t time_nanos);
 
 // What was set aside is presumed spent. Nothing, if that is of a window that has closed since.
 void AddPresumed(Account& account, const Budget* budget, const Amounts& amounts, int64_t presumed_at_nanos);
-// What was presumed spent changes: from `rest_before` to `rest_after` of the hold's amount, and from
-// `booked_before` to `booked_after`.
+// Of what was presumed spent, `released` no longer is, and `booked` is settled.
 struct PresumedChange {
-  Amounts rest_before, rest_after, booked_before, booked_after;
+  Amounts released, booked;
 };
 void SettlePresumed(Account& account, const Budget* budget, const PresumedChange& change,
                     int64_t presumed_at_nanos);

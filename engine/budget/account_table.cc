@@ -206,6 +206,12 @@ int64_t AccountTable::count() const {
   return sum;
 }
 
+int64_t AccountTable::slots() const {
+  int64_t sum = 0;
+  for (uint32_t i = 0; i < kShards; ++i) sum += shards_[i].used.load(std::memory_order_acquire);
+  return sum;
+}
+
 int64_t AccountTable::memory_bytes() const {
   int64_t sum = sizeof(*this);
   for (uint32_t i = 0; i < kShards; ++i) {

@@ -90,6 +90,8 @@ class AccountTable {
   }
 
   int64_t count() const;
+  // Slots that Walk would visit.
+  int64_t slots() const;
   int64_t memory_bytes() const;
 
  private:

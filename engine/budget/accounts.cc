@@ -126,6 +126,7 @@ SettleResult Accounts::Settle(const Plan& plan, Ticket ticket, const Amounts& to
     impl_->holds.Close(hold);
     return result;
   }
+  if (hold->booked == kNothing) hold->booked_at_nanos = now_nanos;
   hold->booked = move.booked_after;
   if (hold->phase == static_cast<uint8_t>(HoldPhase::kHeld))
     hold->phase = static_cast<uint8_t>(HoldPhase::kDispatched);
@@ -165,8 +166,14 @@ HoldResult Accounts::Extend(const Plan& plan, Ticket ticket, const Amounts& aske
     result.status = HoldStatus::kUnknownTicket;
     return result;
   }
-  result.status = HoldStatus::kHeld;
   result.ticket = ticket;
+  // Of what a stream has settled beyond its hold already, nothing more has to be set aside.
+  Amounts grown[2], needed[2];
+  for (int likely = 0; likely < 2; ++likely) {
+    const Amounts& amounts = likely ? hold->likely : hold->worst;
+    for (int i = 0; i < kDimensions; ++i) grown[likely].of[i] = Plus(amounts.of[i], more.of[i]);
+    needed[likely] = RestOf(RestOf(grown[likely], hold->booked), RestOf(amounts, hold->booked));
+  }
   int done = 0;
   for (; done < hold->legs; ++done) {
     const Leg& leg = hold->leg[done];
@@ -175,22 +182,20 @@ HoldResult Accounts::Extend(const Plan& plan, Ticket ticket, const Amounts& aske
     const Budget* budget = BudgetOf(plan, account);
     Touch(account, budget, now_nanos);
     if (budget != nullptr && !leg.waived) {
-      const int short_of = FirstShort(account, *budget, more, now_nanos);
+      const int short_of = FirstShort(account, *budget, needed[leg.likely], now_nanos);
       if (short_of != kDimensions) {
         result.status = HoldStatus::kShort;
-        result.shortage =
-            DescribeShortage(account, *budget, static_cast<Dimension>(short_of), more, now_nanos);
+        result.shortage = DescribeShortage(account, *budget, static_cast<Dimension>(short_of),
+                                           needed[leg.likely], now_nanos);
         result.shortage.budget = plan.IndexOf(*budget);
         break;
       }
     }
-    AddHeld(account, more);
+    AddHeld(account, needed[leg.likely]);
   }
   if (result.status == HoldStatus::kHeld) {
-    for (int i = 0; i < kDimensions; ++i) {
-      hold->worst.of[i] = Plus(hold->worst.of[i], more.of[i]);
-      hold->likely.of[i] = Plus(hold->likely.of[i], more.of[i]);
-    }
+    hold->worst = grown[0];
+    hold->likely = grown[1];
     hold->expires_at_nanos = Plus(now_nanos, hold->phase == static_cast<uint8_t>(HoldPhase::kHeld)
                                                  ? plan.lifetimes().hold_nanos
                                                  : plan.lifetimes().dispatch_nanos);
@@ -198,7 +203,7 @@ HoldResult Accounts::Extend(const Plan& plan, Ticket ticket, const Amounts& aske
     while (done-- > 0) {
       Account& account = impl_->table.At(hold->leg[done].ref);
       const std::lock_guard<SpinLock> lock(account.lock);
-      SubtractHeld(account, more);
+      SubtractHeld(account, needed[hold->leg[done].likely]);
     }
   }
   hold->lock.unlock();

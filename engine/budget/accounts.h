@@ -56,6 +56,9 @@ namespace purser::budget {
 //     that a hold taken on the 31st and settled on the 1st is held in both months and spent in the second.
 //   - What is presumed spent belongs to the window in which it was presumed. Settling it later corrects that
 //     window; if that window has closed, the accounts are not changed (it was counted there in full).
+//   - A stream that turns out to have cost less than it had settled in part gets the difference back in
+//   lifetime
+//     windows, and in a calendar window if all of it was settled there; in others what was settled stays.
 //   - An account's time never runs backwards: a window once begun is not left for an earlier one, and while
 //   the
 //     clock reads earlier than that, charges are booked in the newest window known. (A clock that jumped

@@ -76,6 +76,7 @@ HoldState StateOf(const Books& books, const OpenHold& hold) {
   state.phase = static_cast<HoldPhase>(hold.phase);
   state.expires_at_nanos = hold.expires_at_nanos;
   state.presumed_at_nanos = hold.presumed_at_nanos;
+  state.booked_at_nanos = hold.booked_at_nanos;
   state.fingerprint = hold.fingerprint;
   state.worst = hold.worst;
   state.likely = hold.likely;
@@ -200,6 +201,7 @@ absl::Status Accounts::ImportHold(const Plan& plan, const HoldState& state) {
   hold->phase = static_cast<uint8_t>(state.phase);
   hold->expires_at_nanos = state.expires_at_nanos;
   hold->presumed_at_nanos = state.presumed_at_nanos;
+  hold->booked_at_nanos = state.booked_at_nanos;
   hold->fingerprint = state.fingerprint;
   hold->worst = state.worst;
   hold->likely = state.likely;

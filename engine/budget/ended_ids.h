@@ -20,10 +20,6 @@ class EndedIds {
  public:
   static constexpr size_t kMost = 65'536;
 
-  EndedIds() {
-    for (auto& generation : generations_) generation.reserve(kMost);
-  }
-
   void Remember(EndedKind kind, const KeyBytes& key, int64_t now_nanos, int64_t remember_nanos) {
     const Id id = IdOf(kind, key);
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -32,7 +28,7 @@ class EndedIds {
       generations_[0].clear();
       since_nanos_ = now_nanos;
     }
-    generations_[0].insert({id, now_nanos});
+    generations_[0].insert_or_assign(id, now_nanos);
   }
 
   bool Contains(EndedKind kind, const KeyBytes& key, int64_t now_nanos, int64_t remember_nanos) const {
@@ -40,7 +36,7 @@ class EndedIds {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (const auto& generation : generations_) {
       const auto found = generation.find(id);
-      if (found != generation.end() && now_nanos - found->second <= remember_nanos) return true;
+      if (found != generation.end()) return now_nanos - found->second <= remember_nanos;
     }
     return false;
   }

@@ -1,5 +1,6 @@
 #include "engine/budget/forgetting.h"
 
+#include <algorithm>
 #include <vector>
 
 namespace purser::budget {
@@ -18,8 +19,11 @@ class Forgettable {
 
   bool operator()(Account& account) const {
     if (account.pins != 0) return false;
+    if (account.ended) return true;
     const Budget* budget = account.follows_task() ? nullptr : plan_.FindById(account.budget);
     if (budget != nullptr && now_ >= account.end_nanos) AdvanceWindow(account, *budget, now_);
+    if (account.MaybeExtras() != nullptr)
+      ToppedUp(account, Dimension::kUsd, now_);  // Drops those that ran out.
     // The books of a task say who its parent is, even if nothing is spent.
     if (!account.follows_task() && budget != nullptr && IsEmpty(account)) return true;
     const int64_t idle = IdleNanos(plan_, account, budget);
@@ -46,6 +50,7 @@ int64_t Sweep(Books& books, const Plan& plan, int64_t now_nanos, int64_t max_acc
   const std::lock_guard<std::mutex> lock(books.sweeping);
   const Forgettable forgettable(plan, now_nanos);
   int64_t forgotten = 0;
+  max_accounts = std::min(max_accounts, books.table.slots());
   while (max_accounts > 0) {
     // In batches, since an account is forgotten under its shard's mutex, which may not be waited for here.
     constexpr int64_t kBatch = 256;

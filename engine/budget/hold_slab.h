@@ -31,6 +31,7 @@ struct OpenHold {
   uint64_t fingerprint = 0;
   int64_t expires_at_nanos = 0;
   int64_t presumed_at_nanos = 0;
+  int64_t booked_at_nanos = 0;  // The first settlement in part.
   Amounts worst;
   Amounts likely;
   Amounts booked;

@@ -74,6 +74,7 @@ void Reservation::Open(OpenHold* hold, HoldPhase phase, int64_t expires_at_nanos
   hold->booked = {};
   hold->fingerprint = call_.attempt <= 1 ? call_.fingerprint : 0;
   hold->presumed_at_nanos = 0;
+  hold->booked_at_nanos = 0;
   hold->expires_at_nanos = expires_at_nanos;
 }
 

@@ -42,13 +42,12 @@ class Mover {
     account.lock.lock();
     const Budget* budget = BudgetOf(plan_, account);
     Touch(account, budget, now_);
+    const Amounts booked = GivesBack() ? GivenBack(account, booked_, hold_.booked_at_nanos) : booked_;
     if (IsPresumed(hold_)) {
-      SettlePresumed(account, budget,
-                     {before_[leg.likely], after_[leg.likely], hold_.booked, move_.booked_after},
-                     hold_.presumed_at_nanos);
+      SettlePresumed(account, budget, {released_[leg.likely], booked}, hold_.presumed_at_nanos);
     } else {
       SubtractHeld(account, released_[leg.likely]);
-      AddSettled(account, Capped(booked_, before_[leg.likely]));
+      AddSettled(account, Capped(booked, before_[leg.likely]));
     }
     if (budget != nullptr && (move_.unasked || Exceeds(booked_, before_[leg.likely])) &&
         PastLimit(account, *budget, now_)) {
@@ -61,6 +60,10 @@ class Mover {
       account.lock.unlock();
     }
     return overrun;
+  }
+
+  bool GivesBack() const {
+    return std::any_of(booked_.of.begin(), booked_.of.end(), [](int64_t amount) { return amount < 0; });
   }
 
   // The charge itself; the tests' planted bug cuts it down to the hold.
@@ -148,13 +151,11 @@ void BookForGood(Books& books, const Plan& plan, const OpenHold& hold, int64_t n
   for (int i = 0; i < hold.legs; ++i) {
     const Leg& leg = hold.leg[i];
     const Amounts rest = RestOf(hold.AmountOf(leg), hold.booked);
-    Amounts booked = hold.booked;
-    for (int d = 0; d < kDimensions; ++d) booked.of[d] = Plus(booked.of[d], rest.of[d]);
     Account& account = books.table.At(leg.ref);
     account.lock.lock();
     const Budget* budget = BudgetOf(plan, account);
     Touch(account, budget, now);
-    SettlePresumed(account, budget, {rest, kNothing, hold.booked, booked}, hold.presumed_at_nanos);
+    SettlePresumed(account, budget, {rest, rest}, hold.presumed_at_nanos);
     books.UnpinAndUnlock(account, leg.ref);
   }
 }

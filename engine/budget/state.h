@@ -68,6 +68,7 @@ struct HoldState {
   HoldPhase phase = HoldPhase::kHeld;
   int64_t expires_at_nanos = 0;  // Of the phase.
   int64_t presumed_at_nanos = 0;
+  int64_t booked_at_nanos = 0;  // The first settlement in part.
   uint64_t fingerprint = 0;
   Amounts worst;
   Amounts likely;

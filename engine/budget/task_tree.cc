@@ -24,10 +24,13 @@ TaskChain ChainOf(const AccountTable& table, AccountRef task) {
 HoldStatus LinkToParent(Books& books, AccountRef child, std::string_view tenant, std::string_view parent,
                         bool create_ended, const Lifetimes& lifetimes, int64_t now_nanos) {
   const KeyBytes key = MakeTaskKey(tenant, parent);
+  bool has_ended = false;
   const AccountTable::Found found = books.table.FindOrCreate(kTaskAccount, key, [&] {
-    return create_ended || !books.ended.Contains(EndedKind::kTask, key, now_nanos, lifetimes.ended_nanos);
+    has_ended = books.ended.Contains(EndedKind::kTask, key, now_nanos, lifetimes.ended_nanos);
+    return create_ended || !has_ended;
   });
   if (found.account == nullptr) return HoldStatus::kEnded;
+  if (has_ended) found.account->ended = true;
   if (found.created) Touch(*found.account, nullptr, now_nanos);
   if (found.account->ended && !create_ended) {
     found.account->lock.unlock();

@@ -1,0 +1,114 @@
+#ifndef PURSER_TESTS_SIM_AUDITOR_H_
+#define PURSER_TESTS_SIM_AUDITOR_H_
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "engine/budget/accounts.h"
+
+namespace purser::budget {
+
+// What Accounts ought to do, written down a second time: slowly, from the promises in accounts.h, with lists
+// of entries instead of counters, and for one thread. Every operation answers what Accounts should have
+// answered.
+class Auditor {
+ public:
+  explicit Auditor(const Plan* plan) : plan_(plan) {}
+
+  void UsePlan(const Plan* plan) { plan_ = plan; }
+
+  // The status that a hold should end with; if kShort, `*short_budget` is where. `ticket` is what it really
+  // got.
+  HoldStatus ExpectHold(const Call& call, int64_t now, int* short_budget);
+  void Held(Ticket ticket, const Call& call, int64_t now);
+
+  bool MarkDispatched(Ticket ticket, int64_t now);
+  bool Settle(Ticket ticket, const Amounts& total, bool final, int64_t now);
+  bool Void(Ticket ticket, int64_t now);
+  HoldStatus Extend(Ticket ticket, const Amounts& more, int64_t now);
+  HoldStatus Rehold(Ticket ticket, const Call& call, int64_t now);
+  void Charge(const Call& call, int64_t now);
+  ExpireResult Expire(int64_t now);
+  bool TopUp(int budget, const Scope& scope, const Amounts& amounts, int64_t expires_at, int64_t now);
+  void EndTask(std::string_view tenant, std::string_view task, int64_t now);
+  void EndSession(std::string_view tenant, std::string_view session, int64_t now);
+  // Everything that was not dispatched is gone, and so is the memory of what has ended.
+  void Crash();
+
+  // Compares every account that this scope reaches. Empty: they agree.
+  std::string Compare(const Accounts& accounts, const Scope& scope, int64_t now);
+  // Checks that nothing was lost or booked twice, from the totals alone. `all`: a budget for everything,
+  // lifetime.
+  std::string CompareTotals(const Accounts& accounts, int all, int64_t now);
+
+  // Limits were lowered or topped up for a while: accounts may be past them.
+  void LimitsChange() { limits_fixed_ = false; }
+
+ private:
+  struct Entry {
+    int64_t time;
+    Amounts amounts;
+    Ticket presumed_of = 0;  // 0: settled.
+  };
+  struct Account {
+    int budget;
+    int64_t time;  // The latest it has seen.
+    Span span;     // Around that time.
+    std::vector<Entry> entries;
+    Amounts level;  // Of a refilling bucket.
+    int64_t filled_to = 0;
+    std::vector<std::pair<int64_t, Amounts>> top_ups;  // Runs out at.
+    bool ended = false;
+    bool excused = false;  // Past its limit for a reason that the promise names.
+  };
+  using AccountKey = std::pair<int, std::string>;  // Budget and key, readable.
+  struct Hold {
+    HoldPhase phase = HoldPhase::kHeld;
+    int64_t expires_at = 0;
+    int64_t presumed_at = 0;
+    int64_t booked_at = 0;
+    Amounts amounts, booked;
+    uint64_t waived = 0;
+    std::vector<AccountKey> legs;
+    std::vector<std::string> tasks;  // The call's task first, then its ancestors.
+  };
+  struct Task {
+    std::string parent;
+    bool ended = false;
+  };
+
+  static std::string TaskName(std::string_view tenant, std::string_view task);
+  std::string KeyOf(const ::purser::budget::Budget& budget, const Scope& scope) const;
+  std::vector<std::string> ChainOf(const std::string& task) const;
+  bool IsPinned(const AccountKey& key) const;
+  bool TaskIsPinned(const std::string& task) const;
+  HoldStatus LinkTask(const Call& call, bool force, int64_t now);
+  std::vector<AccountKey> Legs(const Call& call) const;
+  Account& Touch(const AccountKey& key, int64_t now);
+  bool Counts(const Account& account, int64_t time) const;
+  int64_t CountsSince(const Account& account) const;
+  Amounts Settled(const Account& account) const;
+  Amounts HeldIn(const AccountKey& key) const;
+  Amounts Presumed(const Account& account) const;
+  Amounts Limits(Account& account, const Amounts& limits, int64_t now);
+  bool IsShort(const AccountKey& key, const Amounts& asked, int64_t now);
+  void Book(Account& account, const Amounts& difference);
+  void AddEntry(Account& account, int64_t time, const Amounts& difference);
+  void Close(std::map<Ticket, Hold>::iterator hold);
+  void ForgetEnded();
+  HoldStatus Ask(const Call& call, const Hold* replaced, int64_t now, int* short_budget);
+
+  const Plan* plan_;
+  std::map<AccountKey, Account> accounts_;
+  std::map<std::string, Task> tasks_;
+  std::map<Ticket, Hold> holds_;
+  std::map<std::string, int64_t> ended_tasks_, ended_sessions_;
+  bool limits_fixed_ = true;
+  Amounts booked_;  // By all calls ever.
+};
+
+}  // namespace purser::budget
+
+#endif  // PURSER_TESTS_SIM_AUDITOR_H_
