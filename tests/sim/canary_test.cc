@@ -10,7 +10,7 @@ namespace {
 
 // Runs until something is wrong; says what, or nothing.
 std::string FirstViolation() {
-  if (const SimulationResult tried = TryEverySequence(4); !tried.violation.empty()) return tried.violation;
+  if (const SimulationResult tried = TryEverySequence(5); !tried.violation.empty()) return tried.violation;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     if (const SimulationResult run = Simulate(seed, 1000); !run.violation.empty()) return run.violation;
   }

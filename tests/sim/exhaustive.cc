@@ -1,8 +1,10 @@
 // Every sequence of up to a given number of operations over two accounts and two holds.
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/budget/accounts.h"
@@ -54,41 +56,44 @@ class Sequences {
   }
 
   SimulationResult TryAll(int length) {
-    std::array<int, 16> sequence = {};
-    for (int n = 1; n <= length; ++n) {
-      sequence.fill(0);
-      do {
-        if (n == length || true) Try(sequence, n);
-        if (!result_.violation.empty()) return result_;
-      } while (Next(&sequence, n));
-    }
+    std::vector<int> sequence(length, 0);
+    do {
+      Try(&sequence);
+    } while (result_.violation.empty() && Next(&sequence));
     return result_;
   }
 
  private:
-  static bool Next(std::array<int, 16>* sequence, int n) {
-    for (int i = n - 1; i >= 0; --i) {
+  static bool Next(std::vector<int>* sequence) {
+    for (size_t i = sequence->size(); i-- > 0;) {
       if (++(*sequence)[i] < kOperations) return true;
       (*sequence)[i] = 0;
     }
     return false;
   }
 
-  void Try(const std::array<int, 16>& sequence, int n) {
+  // After an operation that changes nothing, what follows has been tried without it: the sequence is cut off
+  // there, and moved to the last of those that begin like it.
+  void Try(std::vector<int>* sequence) {
     ++result_.operations;
     model_ = Model();
     ticket_ = {};
     // A new session for each sequence, so that it starts with accounts of its own.
     session_ = absl::StrCat(result_.operations);
-    for (int i = 0; i < n; ++i) {
-      const std::string wrong =
-          sequence[i] == kTick ? Tick() : Apply(sequence[i] / kPerHold, sequence[i] % kPerHold);
-      const std::string difference = wrong.empty() ? Compare() : wrong;
-      if (difference.empty()) continue;
-      result_.violation = absl::StrCat("sequence");
-      for (int j = 0; j <= i; ++j) absl::StrAppend(&result_.violation, " ", sequence[j]);
-      absl::StrAppend(&result_.violation, ": ", difference);
-      return;
+    for (size_t i = 0; i < sequence->size(); ++i) {
+      const int operation = (*sequence)[i];
+      changed_ = true;
+      std::string wrong = operation == kTick ? Tick() : Apply(operation / kPerHold, operation % kPerHold);
+      if (wrong.empty()) wrong = Compare();
+      if (!wrong.empty()) {
+        result_.violation = "sequence";
+        for (size_t j = 0; j <= i; ++j) absl::StrAppend(&result_.violation, " ", (*sequence)[j]);
+        absl::StrAppend(&result_.violation, ": ", wrong);
+        return;
+      }
+      if (changed_) continue;
+      std::fill(sequence->begin() + static_cast<long>(i) + 1, sequence->end(), kOperations - 1);
+      break;
     }
     for (const Ticket ticket : ticket_) accounts_.Void(plan_, ticket, model_.now);
     accounts_.EndSession(plan_, "", session_, model_.now);
@@ -105,12 +110,16 @@ class Sequences {
     ModelHold& hold = model_.hold[h];
     switch (operation) {
       case kHold: {
-        if (hold.phase != ModelHold::kNone) return "";  // One ticket per name is enough.
+        if (hold.phase != ModelHold::kNone) {  // One ticket per name is enough.
+          changed_ = false;
+          return "";
+        }
         Call call;
         call.scope = MakeScope();
         call.worst = Amounts::Call(kAmount[h], 0, 0);
         const HoldResult result = accounts_.Hold(plan_, call, model_.now);
         const bool fits = model_.Used() + kAmount[h] <= kNarrow;
+        changed_ = fits;
         if ((result.status == HoldStatus::kHeld) != fits) return "hold: wrong answer";
         if (fits) {
           hold = {ModelHold::kHeld, kAmount[h], 0, model_.now + 10 * kSecond};
@@ -120,6 +129,7 @@ class Sequences {
       }
       case kDispatch: {
         const bool open = hold.phase == ModelHold::kHeld || hold.phase == ModelHold::kDispatched;
+        changed_ = open;
         if (open) {
           hold.phase = ModelHold::kDispatched;
           hold.expires_at = model_.now + 10 * kSecond;
@@ -135,6 +145,7 @@ class Sequences {
         return Settle(h, 3, false);
       default: {
         const bool open = hold.phase != ModelHold::kNone;
+        changed_ = open;
         hold = ModelHold();
         return accounts_.Void(plan_, ticket_[h], model_.now) == open ? "" : "void: wrong answer";
       }
@@ -144,6 +155,7 @@ class Sequences {
   std::string Settle(int h, int64_t total, bool final) {
     ModelHold& hold = model_.hold[h];
     const bool open = hold.phase != ModelHold::kNone;
+    changed_ = open;
     if (open) {
       const int64_t booked = final ? total : std::max(total, hold.booked);
       model_.settled += booked - hold.booked;
@@ -166,6 +178,7 @@ class Sequences {
     for (const ModelHold& hold : model_.hold) {
       if (hold.phase != ModelHold::kNone) next = std::max(model_.now, hold.expires_at - 1);
     }
+    changed_ = model_.hold[0].phase != ModelHold::kNone || model_.hold[1].phase != ModelHold::kNone;
     for (const int64_t at : {next, next + 1}) {
       model_.now = at;
       for (ModelHold& hold : model_.hold) {
@@ -203,6 +216,7 @@ class Sequences {
   Model model_;
   std::array<Ticket, 2> ticket_ = {};
   std::string session_;
+  bool changed_ = true;  // By the latest operation.
   SimulationResult result_;
 };
 

@@ -48,7 +48,7 @@ TEST(Simulation, TheSameSeedGivesTheSameRun) {
 
 TEST(EverySequence, LeavesTheAccountsAsTheModelSays) {
   const SimulationResult result =
-      TryEverySequence(static_cast<int>(FromEnvironment("PURSER_SEQUENCE_LENGTH", 5)));
+      TryEverySequence(static_cast<int>(FromEnvironment("PURSER_SEQUENCE_LENGTH", 7)));
   EXPECT_EQ(result.violation, "");
   std::printf("%lld sequences\n", static_cast<long long>(result.operations));
 }

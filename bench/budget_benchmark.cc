@@ -1,0 +1,106 @@
+// Holding and settling on four levels of budgets: alone, two threads on accounts of their own, two threads on
+// the same accounts; and the memory of an idle account.
+//
+//   bazel run --config=opt //bench:budget_benchmark
+
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "benchmark/benchmark.h"
+#include "engine/budget/accounts.h"
+#include "policies/textproto.h"
+
+namespace purser::budget {
+namespace {
+
+constexpr int64_t kNow = 1'700'000'000'000'000'000;
+
+constexpr char kFourLevels[] = R"(
+  budgets { name: "task" scope: TASK usd: "1000000" steps: 1000000000 }
+  budgets { name: "session" scope: SESSION usd: "1000000" }
+  budgets { name: "customer" scope: CUSTOMER usd: "1000000" window { calendar: MONTH } }
+  budgets { name: "tenant" scope: TENANT usd: "1000000" window { calendar: DAY } })";
+
+struct Books {
+  explicit Books(const char* text) {
+    policy::Policy policy;
+    Diagnostics diagnostics = ParseTextproto(text, "policy", &policy);
+    plan = Plan::Compile(policy, &diagnostics);
+    if (!diagnostics.ok()) std::abort();
+    accounts.Register(&plan);
+  }
+  Accounts accounts{Accounts::Options{}};
+  Plan plan;
+};
+
+Books& FourLevels() {
+  static Books& books = *new Books(kFourLevels);
+  return books;
+}
+
+// Values of one caller; `shared` of them, from the tenant down, are the same for every thread.
+struct Caller {
+  Caller(int thread, int shared) {
+    const std::string own = std::to_string(thread);
+    tenant = absl::StrCat("tenant", shared > 0 ? "" : own);
+    customer = absl::StrCat("customer-4711", shared > 1 ? "" : own);
+    session = absl::StrCat("6f9619ff-8b86-d011-b42d-00c04fc964ff", shared > 2 ? "" : own);
+    task = absl::StrCat("task-99881", shared > 3 ? "" : own);
+    call.scope.tenant = tenant;
+    call.scope.customer = customer;
+    call.scope.session = session;
+    call.scope.task = task;
+    call.worst = call.likely = Amounts::Call(1'500'000, 2'000, 500);
+  }
+  std::string tenant, customer, session, task;
+  Call call;
+};
+
+void HoldAndSettle(benchmark::State& state) {
+  Books& books = FourLevels();
+  const Caller caller(state.thread_index(), static_cast<int>(state.range(0)));
+  const Amounts cost = Amounts::Call(1'000, 1'000, 200, 0);
+  for (auto _ : state) {
+    const HoldResult hold = books.accounts.Hold(books.plan, caller.call, kNow);
+    if (hold.status != HoldStatus::kHeld) state.SkipWithError("refused");
+    benchmark::DoNotOptimize(books.accounts.Settle(books.plan, hold.ticket, cost, true, kNow));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(HoldAndSettle)->ArgName("shared")->Arg(0)->Threads(1)->Threads(2)->UseRealTime();
+BENCHMARK(HoldAndSettle)->ArgName("shared")->Arg(1)->Arg(4)->Threads(1)->Threads(2)->UseRealTime();
+
+void Refuse(benchmark::State& state) {
+  static Books& books = *new Books(R"(budgets { name: "tenant" scope: TENANT usd: "0.001" })");
+  const Caller caller(0, 0);
+  for (auto _ : state) benchmark::DoNotOptimize(books.accounts.Hold(books.plan, caller.call, kNow));
+}
+BENCHMARK(Refuse);
+
+// A million sessions that have spent something and are quiet.
+void IdleSessions(benchmark::State& state) {
+  for (auto _ : state) {
+    Books books(R"(budgets { name: "session" scope: SESSION usd: "5" })");
+    const int64_t before = books.accounts.memory_bytes();
+    const int64_t sessions = state.range(0);
+    for (int64_t i = 0; i < sessions; ++i) {
+      char session[40];
+      std::snprintf(session, sizeof(session), "%08x-8b86-d011-b42d-00c04fc964ff", static_cast<unsigned>(i));
+      Scope scope;
+      scope.tenant = "acme-corp";
+      scope.session = {session, 36};
+      books.accounts.Charge(books.plan, scope, Amounts::Call(1000, 10, 10), kNow);
+    }
+    state.counters["bytes_per_account"] =
+        static_cast<double>(books.accounts.memory_bytes() - before) / static_cast<double>(sessions);
+  }
+}
+BENCHMARK(IdleSessions)->Arg(1'000'000)->Iterations(1)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace purser::budget
+
+BENCHMARK_MAIN();
