@@ -37,7 +37,7 @@ Amounts Usd(int64_t nano_usd) { return Amounts::Call(nano_usd, 0, 0); }
 
 // Runs `work(thread)` in so many threads while `watch` is called all the time.
 template <typename Work, typename Watch>
-void Run(int threads, Work&& work, Watch&& watch) {
+void RunThreads(int threads, Work&& work, Watch&& watch) {
   std::atomic<int> running{threads};
   std::vector<std::thread> pool;
   for (int i = 0; i < threads; ++i) {
@@ -55,7 +55,7 @@ TEST(Threads, SixtyFourOfThemNeverSpendMoreThanFiveDollars) {
   const Plan plan = MakePlan(R"(budgets { name: "cap" scope: GLOBAL usd: "5" })", accounts);
   std::atomic<int64_t> settled{0};
   int64_t most = 0;
-  Run(
+  RunThreads(
       64,
       [&](int thread) {
         std::mt19937_64 random(thread + 1);
@@ -107,7 +107,7 @@ TEST(Threads, EightOfThemKeepTheBooksStraight) {
       budget_settings { hold_expires_after: "1s" dispatch_expires_after: "1s" presumed_final_after: "1s" })",
                              accounts);
   std::atomic<int64_t> settled{0}, now{kNow};
-  Run(
+  RunThreads(
       8,
       [&](int thread) {
         std::mt19937_64 random(thread + 100);
@@ -186,7 +186,7 @@ TEST(Threads, AHundredThousandTasksInTreesNeverPassACap) {
   constexpr int kThreads = 4,
                 kTrees = 800 * kScale;  // 5 levels of 1, 1, 2, 4, 8 tasks: 16 and more per tree.
   std::atomic<int64_t> tasks{0}, settled{0};
-  Run(
+  RunThreads(
       kThreads,
       [&](int thread) {
         std::mt19937_64 random(thread + 1);
