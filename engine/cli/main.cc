@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
   purser::cli::AddDemoVerb(app);
   purser::cli::AddExplainVerb(app);
   purser::cli::AddReplayVerb(app);
+  purser::cli::AddTokensVerb(app);
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

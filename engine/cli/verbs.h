@@ -20,6 +20,7 @@ void AddFitVerb(CLI::App& app);
 void AddDemoVerb(CLI::App& app);
 void AddExplainVerb(CLI::App& app);
 void AddReplayVerb(CLI::App& app);
+void AddTokensVerb(CLI::App& app);
 
 // Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
 // about it.

@@ -32,7 +32,8 @@ TEST(TokenEstimateTest, EstimatesWhatTheTokenizersCount) {
       const auto exact = static_cast<double>(known.tokens[f]);
       EXPECT_NEAR(static_cast<double>(EstimateTokens(family, features)), exact, 1 + exact * known.tolerance)
           << known.what << ", " << TokenFamilyName(family);
-      EXPECT_GE(TokenBound(family, features), known.tokens[f]) << known.what << ", " << TokenFamilyName(family);
+      EXPECT_GE(TokenBound(family, features), known.tokens[f])
+          << known.what << ", " << TokenFamilyName(family);
     }
   }
 }
@@ -59,19 +60,38 @@ TEST(TokenEstimateTest, PiecesAddUp) {
   for (int f = 0; f < kTokenFamilies; ++f) EXPECT_EQ(both.tokens[f], a.tokens[f] + b.tokens[f]);
 }
 
-std::string RandomText(std::mt19937_64* random, size_t size) {
+std::string RandomText(std::mt19937_64& random, size_t size) {
   // Bytes of all sorts in runs, so that units of every kind, length and neighbourhood occur.
-  static const std::vector<std::string> kPieces = {
-      " the",   " Token", "getElementById", "HTTPServer", "12345",    "\n\n    ", "    ", "});\n", "\t",
-      "日本語", "привет", " şöyle",         "x",          " ",        "_name",    ".map", "\xff",  std::string(1, '\0'),
-      "====",   "🙂",     "0",              "A",          "aVeryLongIdentifierThatNobodyNames"};
+  static const std::vector<std::string> kPieces = {" the",
+                                                   " Token",
+                                                   "getElementById",
+                                                   "HTTPServer",
+                                                   "12345",
+                                                   "\n\n    ",
+                                                   "    ",
+                                                   "});\n",
+                                                   "\t",
+                                                   "日本語",
+                                                   "привет",
+                                                   " şöyle",
+                                                   "x",
+                                                   " ",
+                                                   "_name",
+                                                   ".map",
+                                                   "\xff",
+                                                   std::string(1, '\0'),
+                                                   "====",
+                                                   "🙂",
+                                                   "0",
+                                                   "A",
+                                                   "aVeryLongIdentifierThatNobodyNames"};
   std::string text;
   while (text.size() < size) {
-    if (*random % 4 == 0)
-      text.push_back(static_cast<char>(*random));
+    if (random() % 4 == 0)
+      text.push_back(static_cast<char>(random()));
     else
-      text += kPieces[*random % kPieces.size()];
-    if (*random % 400 == 0) text.append(*random % 9000, "a \n"[*random % 3]);
+      text += kPieces[random() % kPieces.size()];
+    if (random() % 400 == 0) text.append(random() % 9000, "a \n"[random() % 3]);
   }
   text.resize(size);
   return text;
@@ -82,9 +102,10 @@ TEST(TokenReaderTest, TheFastLoopAgreesWithThePlainOne) {
   std::mt19937_64 random(4);
   for (int trial = 0; trial < 3000; ++trial) {
     const size_t size = trial < 600 ? static_cast<size_t>(trial) : random() % 20'000;
-    const std::string text = RandomText(&random, size);
+    const std::string text = RandomText(random, size);
     const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-    ASSERT_EQ(ReadWith(ReadChunkAvx2, FittedWeights(), bytes, size), ReadWith(ReadChunkPlain, FittedWeights(), bytes, size))
+    ASSERT_EQ(ReadWith(ReadChunkAvx2, FittedWeights(), bytes, size),
+              ReadWith(ReadChunkPlain, FittedWeights(), bytes, size))
         << "trial " << trial << ", " << size << " bytes";
   }
 }
@@ -93,7 +114,8 @@ TEST(TokenReaderTest, TheFastLoopAgreesWithThePlainOne) {
 TokenSums WithoutChunks(const std::string& text) {
   const std::string padded = std::string(kChunkPadding, '\n') + text + std::string(kChunkPadding, '\n');
   TokenSums sums = {};
-  ReadChunkPlain(FittedWeights(), reinterpret_cast<const uint8_t*>(padded.data()) + kChunkPadding, text.size(), true, &sums);
+  ReadChunkPlain(FittedWeights(), reinterpret_cast<const uint8_t*>(padded.data()) + kChunkPadding,
+                 text.size(), true, &sums);
   return sums;
 }
 
@@ -102,8 +124,8 @@ TEST(TokenReaderTest, ChunksDoNotShowInTheSum) {
   std::string text;
   for (int trial = 0; trial < 200; ++trial) {
     // No unit is longer than a chunk here.
-    text = RandomText(&random, random() % 3000);
-    for (int part = 0; part < 8; ++part) text += "\nword " + RandomText(&random, random() % 3000);
+    text = RandomText(random, random() % 3000);
+    for (int part = 0; part < 8; ++part) text += "\nword " + RandomText(random, random() % 3000);
     const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
     bool long_unit = false;
     for (size_t i = 0, start = 0; i + 1 < text.size(); ++i) {
@@ -111,14 +133,15 @@ TEST(TokenReaderTest, ChunksDoNotShowInTheSum) {
       long_unit |= i - start >= kChunkBytes - 1;
     }
     if (long_unit) continue;
-    ASSERT_EQ(ReadWith(FastestReadChunk(), FittedWeights(), bytes, text.size()), WithoutChunks(text)) << trial;
+    ASSERT_EQ(ReadWith(FastestReadChunk(), FittedWeights(), bytes, text.size()), WithoutChunks(text))
+        << trial;
   }
 }
 
 TEST(TokenEstimateTest, BoundsAreInOrderForAnyBytes) {
   std::mt19937_64 random(6);
   for (int trial = 0; trial < 2000; ++trial) {
-    const TextFeatures features = ReadText(RandomText(&random, random() % 600));
+    const TextFeatures features = ReadText(RandomText(random, random() % 600));
     for (int f = 0; f < kTokenFamilies; ++f) {
       const auto family = static_cast<TokenFamily>(f);
       EXPECT_LE(EstimateTokens(family, features), TokenBound(family, features));
@@ -167,14 +190,16 @@ TEST(TokenFamilyTest, ModelsCountByTheFamilyNearestToThem) {
       {"someone", "o3", TokenFamily::kMistralV1},
       {"", "o3dragon", TokenFamily::kMistralV1},
   };
-  for (const auto& c : kCases) EXPECT_EQ(TokenFamilyOf(c.provider, c.model), c.family) << c.provider << " " << c.model;
+  for (const auto& c : kCases)
+    EXPECT_EQ(TokenFamilyOf(c.provider, c.model), c.family) << c.provider << " " << c.model;
 }
 
 TEST(TokenEstimateTest, ChatsAddTheirTemplate) {
   EXPECT_EQ(ChatOverheadTokens(TokenFamily::kO200kBase, 0), 0);
   EXPECT_EQ(ChatOverheadTokens(TokenFamily::kO200kBase, 3), 15);
   for (int f = 0; f < kTokenFamilies; ++f)
-    EXPECT_GT(ChatOverheadTokens(static_cast<TokenFamily>(f), 2), ChatOverheadTokens(static_cast<TokenFamily>(f), 1));
+    EXPECT_GT(ChatOverheadTokens(static_cast<TokenFamily>(f), 2),
+              ChatOverheadTokens(static_cast<TokenFamily>(f), 1));
 }
 
 std::vector<Known> KnownTexts() {

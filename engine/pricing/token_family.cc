@@ -17,9 +17,9 @@ struct Rule {
   TokenFamily family;
 };
 
-// The first rule whose text occurs in the model's name decides. OpenAI's from tiktoken's published model table;
-// others from the vocabulary that the model's makers published: those of 100,000 pieces and more, which follow
-// tiktoken's way of splitting, make about as many tokens as cl100k_base or a few more.
+// The first rule whose text occurs in the model's name decides. OpenAI's from tiktoken's published model
+// table; others from the vocabulary that the model's makers published: those of 100,000 pieces and more,
+// which follow tiktoken's way of splitting, make about as many tokens as cl100k_base or a few more.
 constexpr Rule kRules[] = {
     {"gpt-oss", TokenFamily::kO200kBase},
     {"gpt-5", TokenFamily::kO200kBase},

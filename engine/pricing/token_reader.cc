@@ -32,7 +32,8 @@ void AddUnit(const TokenWeights& weights, const uint8_t* p, size_t length, Token
 
 }  // namespace
 
-size_t ReadChunkPlain(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last, TokenSums* sums) {
+size_t ReadChunkPlain(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
+                      TokenSums* sums) {
   size_t start = 0;
   for (size_t i = 1; i < size; ++i) {
     if (!StartsUnit(p[i - 1], p[i], p[i + 1])) continue;
@@ -44,8 +45,10 @@ size_t ReadChunkPlain(const TokenWeights& weights, const uint8_t* p, size_t size
   return size;
 }
 
-TokenSums ReadWith(ReadChunkFunction read_chunk, const TokenWeights& weights, const uint8_t* text, size_t size) {
-  // The text passes through a buffer, so that the loops may look around freely; beyond the text there are line breaks.
+TokenSums ReadWith(ReadChunkFunction read_chunk, const TokenWeights& weights, const uint8_t* text,
+                   size_t size) {
+  // The text passes through a buffer, so that the loops may look around freely; beyond the text there are
+  // line breaks.
   std::array<uint8_t, kChunkBytes + 2 * kChunkPadding> buffer;
   uint8_t* const chunk = buffer.data() + kChunkPadding;
   TokenSums sums = {};

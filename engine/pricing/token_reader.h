@@ -20,18 +20,21 @@ inline constexpr size_t kChunkBytes = 4096;
 // How many bytes around a chunk may be read. What stands there matters only where it is nearer than 4 bytes.
 inline constexpr size_t kChunkPadding = 64;
 
-// Adds up the units that start and end in p[0, size), the first starting at 0, and returns where the first one that does
-// not end there starts; with `is_last`, all of them, and returns size.
+// Adds up the units that start and end in p[0, size), the first starting at 0, and returns where the first
+// one that does not end there starts; with `is_last`, all of them, and returns size.
 using ReadChunkFunction = size_t (*)(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
                                      TokenSums* sums);
 
-size_t ReadChunkPlain(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last, TokenSums* sums);
-size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last, TokenSums* sums);
+size_t ReadChunkPlain(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
+                      TokenSums* sums);
+size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
+                     TokenSums* sums);
 
 bool HasAvx2();  // Whether this machine can run ReadChunkAvx2.
 
 // Reads a whole text with one of the loops.
-TokenSums ReadWith(ReadChunkFunction read_chunk, const TokenWeights& weights, const uint8_t* text, size_t size);
+TokenSums ReadWith(ReadChunkFunction read_chunk, const TokenWeights& weights, const uint8_t* text,
+                   size_t size);
 
 // The fitted weights, and the fastest loop of this machine.
 const TokenWeights& FittedWeights();

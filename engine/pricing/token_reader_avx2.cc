@@ -85,14 +85,15 @@ PURSER_AVX2 inline Starts Classify(const uint8_t* p) {
 }
 
 // What the bytes of a unit without a name cost.
-PURSER_AVX2 inline void AddBytes(const TokenWeights& weights, const uint8_t* p, size_t length, TokenSums* sums) {
+PURSER_AVX2 inline void AddBytes(const TokenWeights& weights, const uint8_t* p, size_t length,
+                                 TokenSums* sums) {
   const __m256i low_bytes = _mm256_setr_epi8(0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6,  //
                                              0, 1, 2, 3, 1, 2, 3, 4, 2, 3, 4, 5, 3, 4, 5, 6);
   const __m256i high_bytes = _mm256_setr_epi8(4, 5, -1, -1, 5, 6, -1, -1, 6, 7, -1, -1, 7, 8, -1, -1,  //
                                               4, 5, -1, -1, 5, 6, -1, -1, 6, 7, -1, -1, 7, 8, -1, -1);
   const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   const __m256i evens = _mm256_set1_epi32(0x00ff00ff);
-  const __m256i nothing = _mm256_set1_epi32(kByteZero * 0x01010101);
+  const __m256i nothing = _mm256_set1_epi8(static_cast<char>(kByteZero));
   for (size_t from = 0; from < length;) {
     __m256i even = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
     const size_t until = std::min(length, from + 8 * 64);  // 64 times two costs fit 16 bits.
@@ -100,18 +101,21 @@ PURSER_AVX2 inline void AddBytes(const TokenWeights& weights, const uint8_t* p, 
     for (; from < until; from += 8, ++rounds) {
       const auto* window = reinterpret_cast<const __m128i*>(p + from - 3);
       const auto* next = reinterpret_cast<const __m128i*>(p + from + 1);
-      const __m256i around = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(window)), _mm_loadu_si128(next), 1);
+      const __m256i around =
+          _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(window)), _mm_loadu_si128(next), 1);
       const __m256i low = _mm256_shuffle_epi8(around, low_bytes);
       const __m256i high = _mm256_shuffle_epi8(around, high_bytes);
-      const __m256i hash = _mm256_add_epi32(_mm256_mullo_epi32(low, _mm256_set1_epi32(static_cast<int>(kWindowLowFactor))),
-                                            _mm256_mullo_epi32(high, _mm256_set1_epi32(static_cast<int>(kWindowHighFactor))));
+      const __m256i hash =
+          _mm256_add_epi32(_mm256_mullo_epi32(low, _mm256_set1_epi32(static_cast<int>(kWindowLowFactor))),
+                           _mm256_mullo_epi32(high, _mm256_set1_epi32(static_cast<int>(kWindowHighFactor))));
       const __m256i there = _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(until - from)), lanes);
       const __m256i windows =
           _mm256_mask_i32gather_epi32(nothing, reinterpret_cast<const int*>(weights.windows.data()),
                                       _mm256_srli_epi32(hash, 32 - kWindowBits), there, 4);
-      const __m256i pairs = _mm256_mask_i32gather_epi32(nothing, reinterpret_cast<const int*>(weights.pairs.data()),
-                                                        _mm256_srli_epi32(low, 16), there, 4);
-      even = _mm256_add_epi16(even, _mm256_add_epi16(_mm256_and_si256(windows, evens), _mm256_and_si256(pairs, evens)));
+      const __m256i pairs = _mm256_mask_i32gather_epi32(
+          nothing, reinterpret_cast<const int*>(weights.pairs.data()), _mm256_srli_epi32(low, 16), there, 4);
+      even = _mm256_add_epi16(
+          even, _mm256_add_epi16(_mm256_and_si256(windows, evens), _mm256_and_si256(pairs, evens)));
       odd = _mm256_add_epi16(odd, _mm256_add_epi16(_mm256_and_si256(_mm256_srli_epi32(windows, 8), evens),
                                                    _mm256_and_si256(_mm256_srli_epi32(pairs, 8), evens)));
     }
@@ -132,7 +136,8 @@ PURSER_AVX2 inline void AddBytes(const TokenWeights& weights, const uint8_t* p, 
   }
 }
 
-PURSER_AVX2 inline uint64_t CostOf(const TokenWeights& weights, const uint8_t* p, size_t length, TokenSums* sums) {
+PURSER_AVX2 inline uint64_t CostOf(const TokenWeights& weights, const uint8_t* p, size_t length,
+                                   TokenSums* sums) {
   const uint64_t name = NameOf(p, length);
   const uint32_t entry = weights.named[NamedSlot(name)];
   if (((entry ^ NamedTag(name)) & ~kEntryMask) == 0) [[likely]]
@@ -158,9 +163,10 @@ PURSER_AVX2 size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, 
     const uint64_t next_letter = is.letter >> 1 | static_cast<uint64_t>(kFacts[p[block + 64]].letter) << 63;
     const uint64_t small = is.letter & ~is.capital, other = ~(is.letter | is.digit);
     const uint64_t after_letter = is.letter << 1 | was_letter, after_small = small << 1 | was_small;
-    uint64_t starts = (is.space & next_letter) | (is.digit & ~(is.digit << 1 | was_digit)) |
-                      (other & ~(other << 1 | was_other)) |
-                      (is.letter & ~(is.space << 1 | was_space) & (~after_letter | (is.capital & after_small)));
+    uint64_t starts =
+        (is.space & next_letter) | (is.digit & ~(is.digit << 1 | was_digit)) |
+        (other & ~(other << 1 | was_other)) |
+        (is.letter & ~(is.space << 1 | was_space) & (~after_letter | (is.capital & after_small)));
     if (block == 0) starts &= ~uint64_t{1};
     if (size - block < 64) starts &= (uint64_t{1} << (size - block)) - 1;
     was_letter = is.letter >> 63;
@@ -187,7 +193,8 @@ PURSER_AVX2 size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, 
 
 namespace purser::pricing {
 
-size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last, TokenSums* sums) {
+size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
+                     TokenSums* sums) {
   return ReadChunkPlain(weights, p, size, is_last, sums);
 }
 

@@ -7,8 +7,8 @@
 
 namespace purser::pricing {
 
-// What the token estimator and the program that fits its weights (bench/fit_tokens) have to agree on: how a
-// text falls into units, how a unit is named, and the layout of the weights.
+// What the token estimator and the program that fits its weights (engine/pricing/fit_tokens) have to agree
+// on: how a text falls into units, how a unit is named, and the layout of the weights.
 //
 // A unit is a word (with the one space before it; a capital after a small letter starts a new one), a run of
 // digits, or a run of anything else. Tokenizers hardly ever join bytes of two units, so what a unit costs is

@@ -414,7 +414,8 @@ int Main(int argc, char** argv) {
     } else if (i + 1 < argc && option == "--out") {
       out = argv[++i];
     } else if (i + 1 < argc && option == "--weights") {
-      std::ifstream(argv[++i], std::ios::binary).read(reinterpret_cast<char*>(weights.get()), sizeof(TokenWeights));
+      std::ifstream(argv[++i], std::ios::binary)
+          .read(reinterpret_cast<char*>(weights.get()), sizeof(TokenWeights));
       fitted = true;
     } else if (i + 1 < argc && (option == "--corpus" || option == "--judge")) {
       std::vector<Text> more = ReadCorpus(argv[++i], option == "--judge");
@@ -439,7 +440,8 @@ int Main(int argc, char** argv) {
     fitter.ChooseNames();
     fitter.FitBytes(/*only_unnamed=*/true, 2);
     weights = fitter.Weights();
-    std::ofstream(out, std::ios::binary).write(reinterpret_cast<const char*>(weights.get()), sizeof(TokenWeights));
+    std::ofstream(out, std::ios::binary)
+        .write(reinterpret_cast<const char*>(weights.get()), sizeof(TokenWeights));
   }
   Judge(*weights, pieces, detail);
   return 0;

@@ -1,0 +1,89 @@
+// purser tokens: how many tokens texts have, estimated without a tokenizer.
+
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/cli/verbs.h"
+#include "engine/pricing/token_estimate.h"
+#include "nlohmann/json.hpp"
+#include "simdjson.h"
+
+namespace purser::cli {
+namespace {
+
+using pricing::TokenFamily;
+
+struct TokensOptions {
+  std::string family;
+  bool bound = false;
+};
+
+// Reads the two fields; what else the line has is passed over. An error says what is wrong with the line.
+std::string ReadLine(simdjson::dom::parser* parser, const std::string& line, nlohmann::ordered_json* id,
+                     std::string_view* text) {
+  simdjson::dom::element document;
+  if (const auto error = parser->parse(line).get(document))
+    return absl::StrCat("not JSON: ", simdjson::error_message(error));
+  simdjson::dom::object object;
+  if (document.get(object)) return "not a JSON object; expected {\"id\": ..., \"text\": ...}";
+  simdjson::dom::element field;
+  if (object["text"].get(field)) return "has no \"text\"";
+  if (field.get(*text)) return "its \"text\" is not a string";
+  *id = nullptr;
+  if (!object["id"].get(field)) *id = nlohmann::ordered_json::parse(simdjson::minify(field));
+  return "";
+}
+
+void Tokens(const TokensOptions& options) {
+  const auto family = pricing::ParseTokenFamily(options.family);
+  if (!family) {
+    std::string known;
+    for (int f = 0; f < pricing::kTokenFamilies; ++f) {
+      const std::string_view name = pricing::TokenFamilyName(static_cast<TokenFamily>(f));
+      absl::StrAppend(&known, f == 0 ? "" : ", ", absl::string_view(name.data(), name.size()));
+    }
+    Fail("tokens",
+         absl::StrCat("no tokenizer family is named \"", options.family, "\"; use one of: ", known));
+  }
+  simdjson::dom::parser parser;
+  std::string line;
+  int64_t number = 0, bad = 0;
+  std::ios::sync_with_stdio(false);
+  while (std::getline(std::cin, line)) {
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    nlohmann::ordered_json id;
+    std::string_view text;
+    if (const std::string error = ReadLine(&parser, line, &id, &text); !error.empty()) {
+      ++bad;
+      std::fprintf(stderr, "purser tokens: line %lld: %s\n", static_cast<long long>(number), error.c_str());
+      continue;
+    }
+    const pricing::TextFeatures features = pricing::ReadText(text);
+    nlohmann::ordered_json answer = {{"id", std::move(id)}, {"tokens", EstimateTokens(*family, features)}};
+    if (options.bound) answer["bound"] = TokenBound(*family, features);
+    const std::string out = answer.dump() + "\n";
+    std::fwrite(out.data(), 1, out.size(), stdout);
+  }
+  if (bad > 0)
+    Fail("tokens", absl::StrCat(bad, " of ", number, " lines could not be read; the others were answered"));
+}
+
+}  // namespace
+
+void AddTokensVerb(CLI::App& app) {
+  auto options = std::make_shared<TokensOptions>();
+  CLI::App* verb = app.add_subcommand("tokens", "Estimate how many tokens texts have");
+  verb->add_option("--family", options->family, "Tokenizer: o200k_base, cl100k_base, llama3 or mistral_v1")
+      ->required();
+  verb->add_flag("--bound", options->bound, "Also a count that 999 of 1000 texts stay below");
+  verb->footer(
+      "Reads {\"id\", \"text\"} objects from standard input, one a line, and writes {\"id\", \"tokens\"}.\n"
+      "Example: echo '{\"id\": 1, \"text\": \"How much is the fish?\"}' | purser tokens --family o200k_base");
+  verb->callback([options] { Tokens(*options); });
+}
+
+}  // namespace purser::cli
