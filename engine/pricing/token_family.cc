@@ -75,8 +75,9 @@ TokenFamily TokenFamilyOf(std::string_view provider, std::string_view model) {
   for (const Rule& rule : kRules)
     if (name.find(rule.in_model) != std::string::npos) return rule.family;
   const std::string maker = SmallLetters(provider);
-  const bool of_openai = maker.empty() || maker.find("openai") != std::string::npos || maker == "azure";
-  if (of_openai && IsOpenAiReasoningModel(name)) return TokenFamily::kO200kBase;
+  // What OpenAI makes anew counts as what it made last.
+  if (maker.find("openai") != std::string::npos || maker == "azure") return TokenFamily::kO200kBase;
+  if (maker.empty() && IsOpenAiReasoningModel(name)) return TokenFamily::kO200kBase;
   return TokenFamily::kMistralV1;
 }
 

@@ -17,7 +17,7 @@ void AddCost(uint32_t costs, TokenSums* sums) {
 }
 
 void AddUnit(const TokenWeights& weights, const uint8_t* p, size_t length, TokenSums* sums) {
-  const uint64_t name = UnitName(LoadWord(p), LoadWord(p + length - 8), length, p[-1], p[length]);
+  const uint64_t name = UnitName(p, length);
   const uint32_t entry = weights.named[NamedSlot(name)];
   if (((entry ^ NamedTag(name)) & ~kEntryMask) == 0) {
     const uint64_t costs = weights.palette[entry & kEntryMask];

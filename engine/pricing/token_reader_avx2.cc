@@ -17,39 +17,36 @@ constexpr uint32_t kEntryMask = (uint32_t{1} << kPaletteBits) - 1;
 
 // Everything that UnitName asks of a single byte, in one look-up.
 struct ByteFacts {
-  uint8_t context;
-  uint8_t follower;  // As after a run of other bytes.
-  uint8_t kind;      // ByteClass.
-  uint8_t letter;
+  uint8_t drawn_in;
+  uint8_t follower;
+  ByteClass kind;
+  bool letter;
+  bool mark;
+  bool keeps_mark_away;
 };
 constexpr std::array<ByteFacts, 256> kFacts = [] {
   std::array<ByteFacts, 256> facts = {};
   for (int b = 0; b < 256; ++b) {
     const auto byte = static_cast<uint8_t>(b);
-    facts[b] = {ContextOf(byte), static_cast<uint8_t>(16 + FollowerOf(byte)), ClassOf(byte), IsLetter(byte)};
+    facts[b] = {DrawnIn(byte),  FollowerOf(byte), ClassOf(byte),
+                IsLetter(byte), IsMark(byte),     KeepsMarkAway(byte)};
   }
   return facts;
 }();
 
 // UnitName without branches.
 PURSER_AVX2 inline uint64_t NameOf(const uint8_t* p, size_t length) {
-  const uint8_t head = p[0];
-  const uint8_t kind = kFacts[head].kind;
-  uint64_t first = LoadWord(p), last = LoadWord(p + length - 8);
-  const bool spaced = head == ' ' && kFacts[p[1]].letter && length > 1;
-  uint64_t around = kFacts[p[-1]].context;
+  const ByteClass kind = kFacts[p[0]].kind;
+  const bool spaced = (p[0] == ' ') & (length > 1) & kFacts[p[1]].letter;
+  const bool kept_away = kFacts[p[-1]].mark & kFacts[p[-2]].keeps_mark_away;
+  uint64_t around = kept_away ? kAfterNothing : kFacts[p[-1]].drawn_in;
   around = kind == kOtherByte ? kFacts[p[length]].follower : around;
-  around = spaced ? 8 : around;
-  first = _bzhi_u64(first, static_cast<uint32_t>(length < 8 ? 8 * length : 64));
-  last = length < 8 ? 0 : last;
+  around = spaced ? kAfterSpace : around;
+  around = kind == kDigit ? kAfterNothing : around;
   const uint64_t keep = kind == kDigit ? 0 : ~uint64_t{0};
-  first &= keep;
-  last &= keep;
-  uint64_t hash = (first ^ (length << 56) ^ (around << 48)) * 0x9e3779b97f4a7c15;
-  hash ^= hash >> 32;
-  hash += last * 0xc2b2ae3d27d4eb4f;
-  hash = (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
-  return hash ^ (hash >> 32);
+  const uint64_t first = _bzhi_u64(LoadWord(p), static_cast<uint32_t>(length < 8 ? 8 * length : 64)) & keep;
+  const uint64_t last = (length < 8 ? 0 : LoadWord(p + length - 8)) & keep;
+  return HashUnit(first, last, length, around);
 }
 
 // Where units start among 64 bytes.
@@ -58,12 +55,17 @@ struct Starts {
   uint64_t capital;
   uint64_t digit;
   uint64_t space;
+  uint64_t line_break;
 };
 
 PURSER_AVX2 inline uint32_t InRange(__m256i bytes, char from, char count) {
   const __m256i offset = _mm256_sub_epi8(bytes, _mm256_set1_epi8(from));
   return static_cast<uint32_t>(_mm256_movemask_epi8(
       _mm256_cmpeq_epi8(_mm256_min_epu8(offset, _mm256_set1_epi8(static_cast<char>(count - 1))), offset)));
+}
+
+PURSER_AVX2 inline uint32_t Equal(__m256i bytes, char b) {
+  return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b))));
 }
 
 PURSER_AVX2 inline Starts Classify(const uint8_t* p) {
@@ -77,9 +79,8 @@ PURSER_AVX2 inline Starts Classify(const uint8_t* p) {
     found.letter |= static_cast<uint64_t>(high | ascii) << shift;
     found.capital |= static_cast<uint64_t>(ascii & ~small & ~high) << shift;
     found.digit |= static_cast<uint64_t>(InRange(bytes, '0', 10)) << shift;
-    found.space |= static_cast<uint64_t>(static_cast<uint32_t>(
-                       _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(' ')))))
-                   << shift;
+    found.space |= static_cast<uint64_t>(Equal(bytes, ' ')) << shift;
+    found.line_break |= static_cast<uint64_t>(Equal(bytes, '\n')) << shift;
   }
   return found;
 }
@@ -157,7 +158,7 @@ PURSER_AVX2 size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, 
                                  TokenSums* sums) {
   size_t start = 0;
   // Of the byte before the block, in bit 0. The unit at 0 starts whatever stands before it.
-  uint64_t was_letter = 0, was_small = 0, was_digit = 0, was_other = 0, was_space = 0;
+  uint64_t was_letter = 0, was_small = 0, was_digit = 0, was_other = 0, was_space = 0, was_break = 0;
   for (size_t block = 0; block < size; block += 64) {
     const Starts is = Classify(p + block);
     const uint64_t next_letter = is.letter >> 1 | static_cast<uint64_t>(kFacts[p[block + 64]].letter) << 63;
@@ -165,7 +166,7 @@ PURSER_AVX2 size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, 
     const uint64_t after_letter = is.letter << 1 | was_letter, after_small = small << 1 | was_small;
     uint64_t starts =
         (is.space & next_letter) | (is.digit & ~(is.digit << 1 | was_digit)) |
-        (other & ~(other << 1 | was_other)) |
+        (other & (~(other << 1 | was_other) | ((is.line_break << 1 | was_break) & ~is.line_break))) |
         (is.letter & ~(is.space << 1 | was_space) & (~after_letter | (is.capital & after_small)));
     if (block == 0) starts &= ~uint64_t{1};
     if (size - block < 64) starts &= (uint64_t{1} << (size - block)) - 1;
@@ -174,6 +175,7 @@ PURSER_AVX2 size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, 
     was_digit = is.digit >> 63;
     was_other = other >> 63;
     was_space = is.space >> 63;
+    was_break = is.line_break >> 63;
     uint64_t folded = 0;
     for (; starts != 0; starts &= starts - 1) {
       const size_t end = block + static_cast<size_t>(std::countr_zero(starts));

@@ -29,39 +29,30 @@ constexpr bool StartsUnit(uint8_t before, uint8_t b, uint8_t after) {
   if (space_of_word) return true;
   const ByteClass was = ClassOf(before), is = ClassOf(b);
   if (is == kDigit) return was != kDigit;
-  if (is == kOtherByte) return was != kOtherByte;
+  if (is == kOtherByte) return was != kOtherByte || (before == '\n' && b != '\n');
   if (before == ' ') return false;  // The space started it.
   return !IsLetter(before) || (is == kCapital && was == kSmallLetter);
 }
 
-// What stands before a word without a space, or digits, as far as it matters.
-constexpr uint8_t ContextOf(uint8_t before) {
-  switch (before) {
-    case ' ':
-      return 1;
-    case '_':
-      return 2;
-    case '.':
-      return 3;
-    default:
-      break;
-  }
-  if (before < 0x21) return 5;
-  switch (ClassOf(before)) {
-    case kSmallLetter:
-      return 6;
-    case kCapital:
-      return 7;
-    case kDigit:
-      return 0;
-    case kOtherByte:
-      break;
-  }
-  return 4;
+// What stands before a word without a space, as far as it matters: tokenizers draw one character that is
+// neither letter nor digit into the word, unless it ends a run of such characters or the line.
+inline constexpr uint8_t kAfterSmallLetter = 0x80, kAfterNothing = 0x81, kAfterSpace = 0xff;
+constexpr bool IsMark(uint8_t b) {
+  return ClassOf(b) == kOtherByte && b != ' ' && b != '\t' && b != '\n' && b != '\r';
 }
-// What stands behind it: matters to runs of other bytes only, whose last space may belong to a word.
+// By the byte before, if the one before that does not matter.
+constexpr uint8_t DrawnIn(uint8_t before) {
+  if (ClassOf(before) == kSmallLetter) return kAfterSmallLetter;
+  return IsMark(before) || before == '\t' ? before : kAfterNothing;
+}
+constexpr bool KeepsMarkAway(uint8_t second_before) { return IsMark(second_before) || second_before == ' '; }
+constexpr uint8_t ContextOf(uint8_t second_before, uint8_t before) {
+  return IsMark(before) && KeepsMarkAway(second_before) ? kAfterNothing : DrawnIn(before);
+}
+// What stands behind a run of other bytes, whose last space may belong to a word.
 constexpr uint8_t FollowerOf(uint8_t after) {
-  return after == ' ' ? 4 : static_cast<uint8_t>(ClassOf(after) == kCapital ? kSmallLetter : ClassOf(after));
+  if (after == ' ') return 0x94;
+  return static_cast<uint8_t>(0x90 + (ClassOf(after) == kCapital ? kSmallLetter : ClassOf(after)));
 }
 
 inline uint64_t LoadWord(const uint8_t* p) {
@@ -70,30 +61,34 @@ inline uint64_t LoadWord(const uint8_t* p) {
   return word;
 }
 
-// A unit's name: of its first eight bytes, its last eight, its length and what stands around it. A run of
-// digits is named by its length. `first` and `last` as LoadWord gives them; bytes of `first` beyond the unit
-// may be anything; `last` is not looked at in units shorter than eight.
-constexpr uint64_t UnitName(uint64_t first, uint64_t last, uint64_t length, uint8_t before, uint8_t after) {
-  const auto head = static_cast<uint8_t>(first);
-  const ByteClass is = ClassOf(head);
-  uint64_t around = ContextOf(before);
-  if (is == kDigit) {
-    first = last = 0;
-  } else {
-    if (length < 8) {
-      first &= (uint64_t{1} << (8 * length)) - 1;
-      last = 0;
-    }
-    if (is == kOtherByte) {
-      const bool word = head == ' ' && length > 1 && IsLetter(static_cast<uint8_t>(first >> 8));
-      around = word ? 8 : 16 + FollowerOf(after);
-    }
-  }
+// A hash of what a unit is and of what stands around it.
+constexpr uint64_t HashUnit(uint64_t first, uint64_t last, uint64_t length, uint64_t around) {
   uint64_t hash = (first ^ (length << 56) ^ (around << 48)) * 0x9e3779b97f4a7c15;
   hash ^= hash >> 32;
   hash += last * 0xc2b2ae3d27d4eb4f;
   hash = (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
   return hash ^ (hash >> 32);
+}
+
+// The name of the unit p[0, length): of its first eight bytes, its last eight, its length and what stands
+// around it. A run of digits is named by its length. Reads up to eight bytes before and behind.
+inline uint64_t UnitName(const uint8_t* p, size_t length) {
+  uint64_t first = LoadWord(p), last = 0;
+  if (length < 8)
+    first &= (uint64_t{1} << (8 * length)) - 1;
+  else
+    last = LoadWord(p + length - 8);
+  switch (ClassOf(p[0])) {
+    case kDigit:
+      return HashUnit(0, 0, length, kAfterNothing);
+    case kOtherByte:
+      if (p[0] == ' ' && length > 1 && IsLetter(p[1])) return HashUnit(first, last, length, kAfterSpace);
+      return HashUnit(first, last, length, FollowerOf(p[length]));
+    case kSmallLetter:
+    case kCapital:
+      break;
+  }
+  return HashUnit(first, last, length, ContextOf(p[-2], p[-1]));
 }
 
 // The weights, as they lie in token_weights.bin, little-endian. Tokens are counted in 1/kTokenUnit.
