@@ -19,6 +19,7 @@
 #include "cache/pointer_table.h"
 #include "cache/record.h"
 #include "cache/space.h"
+#include "cache/worth.h"
 
 namespace purser::cache {
 
@@ -119,6 +120,7 @@ class Cache::Impl {
   void MakeRoom(int64_t now_nanos);
   size_t BytesHeld() const;
 
+  mutable std::vector<Worth> worth_;  // By class.
   mutable Epochs epochs_;
   PointerTable<Record> exact_{&epochs_};
   PointerTable<Namespace> namespaces_{&epochs_};

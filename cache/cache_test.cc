@@ -291,6 +291,33 @@ TEST(CacheTest, MemoryStaysWithinItsBoundAndTheDearestPerByteStay) {
   EXPECT_GT(cache.StatsOf("acme/support").evictions, 1000U);
 }
 
+TEST(CacheTest, LookupsThatSaveLessThanTheyCostAreSkippedButForAFew) {
+  Options options = WithThreshold(0.9F);
+  options.classes[0].lookup_cost_nano_usd = 100;
+  Cache cache(options);
+  Ask ask;
+  ask.embedding = At(0);
+  ask.saved = 10'000;
+  cache.Store(ask.entry(), 0);
+  std::string answer;
+  Ask far = ask;
+  far.key = {"far"};
+  far.embedding = At(90);
+  for (int i = 0; i < 1000; ++i) cache.Lookup(far.query(), 0, &answer);
+  const uint64_t skipped = cache.Stats().lookups_skipped;
+  EXPECT_GT(skipped, 650U);
+  EXPECT_LT(skipped, 744U);
+  // The same request is found at no cost worth speaking of.
+  EXPECT_EQ(cache.Lookup(ask.query(), 0, &answer).kind, Hit::kExact);
+  // Once look-ups pay again, they are made again.
+  Ask near = ask;
+  near.key = {"near"};
+  near.embedding = At(5);
+  int hits = 0;
+  for (int i = 0; i < 1000; ++i) hits += cache.Lookup(near.query(), 0, &answer).kind == Hit::kSemantic;
+  EXPECT_GT(hits, 600);
+}
+
 TEST(CacheTest, StatsAreKeptPerNamespace) {
   Cache cache(WithThreshold(0.9F));
   Ask ask;

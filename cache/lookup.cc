@@ -113,8 +113,9 @@ Hit Cache::Impl::Lookup(const Query& query, int64_t now_nanos, std::string* answ
     return hit;
   }
   Namespace* name_space = FindNamespace(query.name_space);
-  if (of_class.mode != Mode::kExact) {
+  if (of_class.mode != Mode::kExact && worth_[class_index].LookUp(of_class.lookup_cost_nano_usd)) {
     LookupSemantic(query, of_class, now_nanos, answer, name_space, &hit);
+    if (hit.kind != Hit::kNone) worth_[class_index].Saved(hit.saved_nano_usd);
   }
   if (hit.kind == Hit::kNone && name_space != nullptr) Count(name_space->counts.misses);
   return hit;

@@ -48,7 +48,8 @@ LabelTexts LabelsOf(const Entry& entry) {
 Cache::Impl::Impl(Options options)
     : options_(std::move(options)),
       verified_(std::any_of(options_.classes.begin(), options_.classes.end(),
-                            [](const ClassOptions& of_class) { return of_class.mode == Mode::kVerified; })) {}
+                            [](const ClassOptions& of_class) { return of_class.mode == Mode::kVerified; })),
+      worth_(options_.classes.size()) {}
 
 Cache::Impl::~Impl() {
   StopBuilder();
@@ -392,6 +393,7 @@ CacheStats Cache::Impl::Stats() const {
   stats.partitions = partitions_.size();
   stats.bytes = BytesHeld();
   stats.payload_bytes = payload_bytes_;
+  for (const Worth& worth : worth_) stats.lookups_skipped += worth.skipped();
   stats.transient_bytes = epochs_.retired_bytes() + merging_bytes_.load(std::memory_order_relaxed);
   return stats;
 }

@@ -157,8 +157,26 @@ void Verifier::Look() {
   fresh->least_score =
       options_.bound == Bound::kHits ? LeastScoreForHits(scored) : LeastScoreForRequests(scored);
   Rule* old = rule_.load();
+  if (options_.bound == Bound::kHits && fresh->least_score > 1.0 && StillHolds(*old)) {
+    // This look could not state anything, the one that made the old rule could: that statement stands.
+    delete fresh;
+    return;
+  }
   rule_.store(fresh);
   epochs_->Retire(old, sizeof(Rule));
+}
+
+// Whether what is known by now does not speak against the rule.
+bool Verifier::StillHolds(const Rule& rule) const {
+  if (rule.least_score > 1.0) return false;
+  double wrong = 0.0;
+  double trials = 0.0;
+  for (const Known& known : known_) {
+    if (rule.Score(known.features) < rule.least_score) continue;
+    trials += 1.0;
+    wrong += !known.right;
+  }
+  return wrong <= options_.delta * trials;
 }
 
 // Newton's method with a Gaussian prior of unit variance on each weight.

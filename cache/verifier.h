@@ -119,6 +119,7 @@ class Verifier {
 
   void Look();
   void Fit(Rule* rule) const;
+  bool StillHolds(const Rule& rule) const;
   // The known requests by falling score.
   struct Scored {
     double score;

@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "policies/amount.h"
+#include "policies/check_caching.h"
 
 namespace purser {
 namespace {
@@ -85,6 +86,7 @@ void CheckRequestClasses(const policy::Policy& policy, Diagnostics* diagnostics)
 void CheckPolicy(const policy::Policy& policy, Diagnostics* diagnostics) {
   CheckCandidates(policy, diagnostics);
   CheckRequestClasses(policy, diagnostics);
+  CheckCaching(policy, diagnostics);
 }
 
 }  // namespace purser
