@@ -244,8 +244,8 @@ Spread SpreadOf(const std::vector<double>& values) {
 std::vector<Settings> Grid(bool has_groups) {
   std::vector<Settings> grid;
   for (const double group_share : has_groups ? std::vector<double>{0.0, 0.8} : std::vector<double>{0.0}) {
-    for (const double structure_scale : {0.4, 1.4}) {
-      for (const double word_penalty : {1.0, 3.0, 10.0, 30.0, 100.0, 1000.0}) {
+    for (const double structure_scale : {0.15, 0.5}) {
+      for (const double word_penalty : {1.0, 3.0, 10.0, 30.0, 300.0}) {
         grid.push_back({word_penalty, structure_scale, group_share});
       }
     }
