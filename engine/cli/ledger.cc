@@ -1,4 +1,4 @@
-// purser ledger verify|dump LEDGER: is it whole, and what is in it.
+// purser ledger verify|dump|export LEDGER: is it whole, and what is in it.
 
 #include <cstdio>
 #include <map>
@@ -11,6 +11,7 @@
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
+#include "engine/ledger/sqlite_export.h"
 #include "policies/record.pb.h"
 
 namespace purser::cli {
@@ -89,6 +90,19 @@ void Dump(const std::string& directory) {
   }
 }
 
+struct ExportOptions {
+  std::string ledger, sqlite;
+  bool line_items = false;
+};
+
+void Export(const ExportOptions& options) {
+  const auto rows =
+      ledger::ExportToSqlite(options.ledger, options.sqlite, {.line_items = options.line_items});
+  if (!rows.ok()) Fail("ledger export", std::string(rows.status().message()));
+  std::printf("%s: %s in table calls; ask it, for instance: sqlite3 -box %s 'SELECT * FROM cost_by_model'\n",
+              options.sqlite.c_str(), PluralOf(*rows, "row", "rows").c_str(), options.sqlite.c_str());
+}
+
 }  // namespace
 
 void AddLedgerVerb(CLI::App& app) {
@@ -103,6 +117,13 @@ void AddLedgerVerb(CLI::App& app) {
   dump->add_option("LEDGER", *directory, "Ledger directory")->required();
   dump->footer("Example: purser ledger dump runs/ledger | head");
   dump->callback([directory] { Dump(*directory); });
+  auto options = std::make_shared<ExportOptions>();
+  CLI::App* exported = verb->add_subcommand("export", "Write the books as a SQLite database");
+  exported->add_option("LEDGER", options->ledger, "Ledger directory")->required();
+  exported->add_option("--sqlite", options->sqlite, "Database file to create")->required();
+  exported->add_flag("--line-items", options->line_items, "A table of every line item, too");
+  exported->footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
+  exported->callback([options] { Export(*options); });
 }
 
 }  // namespace purser::cli

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   purser::cli::AddPricesVerb(app);
   purser::cli::AddReportVerb(app);
   purser::cli::AddLedgerVerb(app);
+  purser::cli::AddDiffVerb(app);
   purser::cli::AddCacheEvalVerb(app);
   purser::cli::AddEvalVerb(app);
   purser::cli::AddFitVerb(app);

@@ -14,6 +14,7 @@ void AddCostVerb(CLI::App& app);
 void AddPricesVerb(CLI::App& app);
 void AddReportVerb(CLI::App& app);
 void AddLedgerVerb(CLI::App& app);
+void AddDiffVerb(CLI::App& app);
 void AddCacheEvalVerb(CLI::App& app);
 void AddEvalVerb(CLI::App& app);
 void AddFitVerb(CLI::App& app);

@@ -17,7 +17,7 @@ std::string FirstProblem() {
       [&] { return CheckUnfinishedFrames(&counts); },
       [&] { return CheckFullDisk(1, &counts); },
       [&] { return CheckEveryByteFlip(29, &counts); },
-      [&] { return CheckEveryByteCut(29, &counts); },
+      [&] { return CheckEveryByteCut(5, &counts); },
       [&] { return CheckFaultAtEveryOperation(1, &counts); },
       [&] {
         for (uint64_t seed = 0; seed < 1000; ++seed) {

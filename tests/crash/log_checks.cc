@@ -198,6 +198,7 @@ Written WriteSmallLog(bool closed, bool sync_often) {
 struct Reopened {
   absl::Status status;
   std::vector<std::string> found;
+  std::string torn_at;
 };
 Reopened Reopen(MemoryFileSystem* files) {
   Reopened result;
@@ -206,6 +207,7 @@ Reopened Reopen(MemoryFileSystem* files) {
     return absl::OkStatus();
   });
   result.status = log.status();
+  if (log.ok()) result.torn_at = (*log)->recovery().torn_at;
   return result;
 }
 
@@ -250,6 +252,7 @@ std::string CheckEveryByteCut(uint64_t stride, CheckCounts* counts) {
         ++counts->recoveries;
         const Reopened again = Reopen(files.get());
         if (!again.status.ok() || again.found != reopened.found) return where + "found less the second time";
+        if (!again.torn_at.empty()) return where + "still torn after a recovery at " + again.torn_at;
       }
     }
   }

@@ -1,0 +1,183 @@
+// What the ledger costs: encoding and appending records, reading them back, syncing; beside SQLite in the
+// same run.
+
+#include <benchmark/benchmark.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/ledger/log.h"
+#include "engine/ledger/record.h"
+#include "engine/ledger/record_reader.h"
+#include "engine/ledger/rollup.h"
+#include "engine/ledger/sample_records.h"
+
+namespace purser::ledger {
+namespace {
+
+// A directory on the disk that the build is on, removed at the end: /tmp may be memory.
+class Scratch {
+ public:
+  Scratch() : path_(absl::StrCat("ledger_benchmark.", getpid(), ".", count_++)) {}
+  ~Scratch() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  static inline int count_ = 0;
+  const std::string path_;
+};
+
+// 250 bytes, as a record without line items and long ids is.
+const std::string& Payload() {
+  static const std::string payload(250, 'r');
+  return payload;
+}
+
+constexpr int kBatch = 1000;
+
+void BM_EncodeRecord(benchmark::State& state) {
+  SampleRecords samples(1);
+  const RecordView record = samples.Next();
+  Encoder encode;
+  size_t bytes = 0;
+  for (auto _ : state) {
+    bytes = encode(record).size();
+    benchmark::DoNotOptimize(bytes);
+  }
+  state.counters["bytes"] = static_cast<double>(bytes);
+}
+BENCHMARK(BM_EncodeRecord);
+
+void BM_DecodeRecord(benchmark::State& state) {
+  SampleRecords samples(1);
+  Encoder encode;
+  const std::string bytes(encode(samples.Next()));
+  RecordView record;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(Decode(bytes, &record));
+    benchmark::DoNotOptimize(record.cost_nanos);
+  }
+}
+BENCHMARK(BM_DecodeRecord);
+
+// Survives the death of the process.
+void BM_LogAppend(benchmark::State& state) {
+  static Scratch* scratch;
+  static std::unique_ptr<Log> log;
+  if (state.thread_index() == 0) {
+    scratch = new Scratch;
+    LogOptions options;
+    options.background_nanos = 0;
+    log = *Log::Open(scratch->path(), options, nullptr);
+  }
+  for (auto _ : state) {
+    if (log->Append(RECORD, Payload()) == 0) state.SkipWithError("not appended");
+  }
+  state.SetItemsProcessed(state.iterations());
+  if (state.thread_index() == 0) {
+    log.reset();
+    delete scratch;
+  }
+}
+BENCHMARK(BM_LogAppend)->Iterations(1'500'000)->UseRealTime();
+BENCHMARK(BM_LogAppend)->Iterations(700'000)->Threads(2)->UseRealTime();
+
+// Survives the loss of power, a batch at a time.
+void BM_LogAppendSyncedBatch(benchmark::State& state) {
+  const Scratch scratch;
+  LogOptions options;
+  options.background_nanos = 0;
+  const auto log = *Log::Open(scratch.path(), options, nullptr);
+  for (auto _ : state) {
+    for (int i = 0; i < kBatch; ++i) log->Append(RECORD, Payload());
+    if (!log->Sync().ok()) state.SkipWithError("not synced");
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(BM_LogAppendSyncedBatch)->Iterations(100)->UseRealTime();
+
+// One append, one sync; beside it what the device takes for a bare fdatasync of as much.
+void BM_LogAppendSynced(benchmark::State& state) {
+  const Scratch scratch;
+  LogOptions options;
+  options.background_nanos = 0;
+  const auto log = *Log::Open(scratch.path(), options, nullptr);
+  for (auto _ : state) {
+    if (!log->Sync(log->Append(RECORD, Payload())).ok()) state.SkipWithError("not synced");
+  }
+}
+BENCHMARK(BM_LogAppendSynced)->Iterations(300)->UseRealTime();
+
+void BM_BareFdatasync(benchmark::State& state) {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch.path());
+  const auto file = *FileSystem::Posix()->OpenMapped(scratch.path() + "/file", 8u << 20);
+  if (!file->Allocate(8u << 20).ok()) state.SkipWithError("no space");
+  size_t at = 0;
+  for (auto _ : state) {
+    std::memcpy(file->data() + at, Payload().data(), Payload().size());
+    at += 280;
+    if (!file->Sync().ok()) state.SkipWithError("not synced");
+  }
+}
+BENCHMARK(BM_BareFdatasync)->Iterations(300)->UseRealTime();
+
+// The peer: rows of one blob, in its fastest durable set-up (write-ahead log, prepared statement, batches in
+// a transaction). synchronous 0 survives the death of the process, 2 the loss of power.
+void BM_SqliteInsertBatch(benchmark::State& state) {
+  const Scratch scratch;
+  std::filesystem::create_directory(scratch.path());
+  sqlite3* database;
+  sqlite3_open((scratch.path() + "/peer.sqlite").c_str(), &database);
+  const std::string setup = absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ", state.range(0),
+                                         "; CREATE TABLE records (id INTEGER PRIMARY KEY, payload BLOB)");
+  sqlite3_exec(database, setup.c_str(), nullptr, nullptr, nullptr);
+  sqlite3_stmt* insert;
+  sqlite3_prepare_v2(database, "INSERT INTO records (payload) VALUES (?)", -1, &insert, nullptr);
+  for (auto _ : state) {
+    sqlite3_exec(database, "BEGIN", nullptr, nullptr, nullptr);
+    for (int i = 0; i < kBatch; ++i) {
+      sqlite3_bind_blob(insert, 1, Payload().data(), static_cast<int>(Payload().size()), SQLITE_STATIC);
+      sqlite3_step(insert);
+      sqlite3_reset(insert);
+    }
+    if (sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK)
+      state.SkipWithError("no commit");
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+  sqlite3_finalize(insert);
+  sqlite3_close(database);
+}
+BENCHMARK(BM_SqliteInsertBatch)->Arg(0)->Iterations(300)->UseRealTime();
+BENCHMARK(BM_SqliteInsertBatch)->Arg(2)->Iterations(100)->UseRealTime();
+
+// Reading the books by three dimensions.
+void BM_RollupByThreeDimensions(benchmark::State& state) {
+  constexpr int kRecords = 300'000;
+  const Scratch scratch;
+  {
+    const auto log = *Log::Open(scratch.path(), {}, nullptr);
+    SampleRecords samples(1);
+    Encoder encode;
+    for (int i = 0; i < kRecords; ++i) log->Append(RECORD, encode(samples.Next()));
+  }
+  for (auto _ : state) {
+    Rollup rollup({Dimension::kCustomer, Dimension::kModel, Dimension::kDay});
+    const auto reader = *RecordReader::Open(scratch.path());
+    Entry entry;
+    while (*reader->Next(&entry)) rollup.Add(entry);
+    benchmark::DoNotOptimize(rollup.total().cost_nanos);
+  }
+  state.SetItemsProcessed(state.iterations() * kRecords);
+}
+BENCHMARK(BM_RollupByThreeDimensions)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace purser::ledger
+
+BENCHMARK_MAIN();
