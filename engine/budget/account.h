@@ -70,12 +70,14 @@ struct Account {
   uint32_t pins = 0;  // Open holds and living children.
   uint16_t budget = 0;
   uint16_t window = 0;  // Fingerprint of the window that the figures are of.
-  bool live : 1 = false;
-  bool ended : 1 = false;
-  bool overrun : 1 = false;
-  bool digested : 1 = false;
+  // Changed under the shard's mutex and the lock: whoever holds either may read them, and the key.
+  bool live = false;
+  bool digested = false;
   uint8_t key_size = 0;
-  uint8_t warned = 0;  // How many of the budget's levels have been reported.
+  // Under the lock.
+  uint8_t warned : 6 = 0;  // How many of the budget's levels have been reported.
+  uint8_t ended : 1 = 0;
+  uint8_t overrun : 1 = 0;
   uint32_t last_use_seconds = 0;
   int64_t begin_nanos = 0;  // The span within which nothing has to be done about time. Refill: filled up to.
   int64_t end_nanos = kForever;

@@ -94,7 +94,7 @@ AccountTable::Found AccountTable::Create(Shard& shard, uint64_t hash, uint16_t b
   account.pins = 0;
   account.window = 0;
   account.live = true;
-  account.ended = account.overrun = false;
+  account.ended = account.overrun = 0;
   account.digested = key.digested;
   account.key_size = key.size;
   account.warned = 0;
@@ -220,7 +220,8 @@ int64_t AccountTable::memory_bytes() const {
     sum += sizeof(Shard) + shard.free_slots.capacity() * sizeof(uint32_t);
     for (Table* table : shard.tables) sum += sizeof(Table) + (table->mask + 1) * sizeof(uint32_t);
     for (uint32_t slot = 0; slot < shard.used.load(); ++slot) {
-      const Account& account = SlotOf(shard, slot);
+      Account& account = SlotOf(shard, slot);
+      const std::lock_guard<SpinLock> account_lock(account.lock);
       sum += sizeof(Account);
       if (!account.live) continue;
       if (account.follows_task()) sum += sizeof(TaskState);

@@ -165,7 +165,7 @@ absl::Status Accounts::ImportAccount(const AccountState& state) {
   Account& account = *found.account;
   account.ended = state.ended;
   account.overrun = state.overrun;
-  account.warned = state.warned;
+  account.warned = state.warned & 63;
   account.window = state.window;
   account.begin_nanos = state.begin_nanos;
   account.end_nanos = state.end_nanos;

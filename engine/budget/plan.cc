@@ -14,6 +14,8 @@ namespace {
 constexpr std::string_view kFieldNames[] = {"tenant",   "customer", "customer_tier", "team",     "feature",
                                             "use_case", "session",  "task",          "provider", "model"};
 
+constexpr int kMaxLevels = 16;
+
 struct ScopeFields {
   policy::Budget::Scope scope;
   std::vector<Field> fields;
@@ -294,6 +296,8 @@ class PlanCompiler {
         budget->warn_at.push_back(level);
       }
     }
+    if (source.warn_at_size() > kMaxLevels)
+      diagnostics_.Error(path + ".warn_at", absl::StrCat("more than ", kMaxLevels, " levels"));
     if (source.warn_at_size() == 0) budget->warn_at = {0.8};
     std::sort(budget->warn_at.begin(), budget->warn_at.end());
   }
