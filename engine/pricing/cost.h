@@ -22,7 +22,7 @@ struct CostItem {
   int64_t nanos = 0;  // units x price, rounded half to even.
 };
 
-enum class CostState : uint8_t {
+enum class CostState : uint8_t {  // From good to bad.
   kPriced,
   kPartlyPriced,   // Some of what was used has no rate (see unpriced): the total is too low.
   kUnpriced,       // No sheet applies, or nothing that was used has a rate: the total is unknown, not zero.
@@ -56,6 +56,10 @@ struct Cost {
     items_[count_++] = item;
     return true;
   }
+  // Adds what else the same inference cost: the embedding of its query, its vector search, its rerank, each
+  // realized at its own model's prices. The worse of the two states stands. Everything is added or, if it
+  // does not fit (kOverflow), nothing of `part`.
+  void Include(const Cost& part);
   // One sentence: what is wrong, naming the meters. Empty if kPriced. Allocates.
   std::string Explain() const;
 
