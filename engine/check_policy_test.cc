@@ -17,9 +17,9 @@ std::vector<std::string> ErrorsOf(const std::string& policy) {
   ModelStatsTable models;
   ClassStatsTable classes;
   std::vector<Diagnostics> diagnostics;
-  const auto revision =
-      Revision::Compile({.policy_file = "", .policy_text = policy, .price_books = {}},
-                        {.models = &models, .classes = &classes, .previous = nullptr}, &diagnostics);
+  const auto revision = Revision::Compile(
+      {.policy_file = "", .policy_text = policy, .price_books = {}},
+      {.models = &models, .classes = &classes, .now_nanos = 0, .previous = nullptr}, &diagnostics);
   std::vector<std::string> errors;
   for (const Diagnostics& of_file : diagnostics) {
     for (const Diagnostic& diagnostic : of_file.Sorted()) {
@@ -53,6 +53,23 @@ TEST(CheckPolicy, FivePlantedMistakesAreFiveErrorsOnTheirLines) {
 
 TEST(CheckPolicy, AGoodPolicyHasNone) {
   EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }"), ElementsAre());
+}
+
+TEST(CheckPolicy, MistakesOfCachingStandOnTheirLines) {
+  EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }\n"
+                       "caching {\n"
+                       "  defaults { ttl: \"soon\" threshold: 1.5 lookup_cost_usd: \"much\" }\n"
+                       "  classes { request_class: \"chat\" }\n"
+                       "  verified { delta: -1 }\n"
+                       "  memory_mib: -1\n"
+                       "  embedder { static_model: \"/nonexistent\" }\n"
+                       "}\n"),
+              ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is no share"),
+                          HasSubstr("policy:3:41: error: \"much\" is not an amount"),
+                          HasSubstr("policy:4:13: error: no request class is named \"chat\""),
+                          HasSubstr("policy:5:14: error: -1 is no share"),
+                          HasSubstr("policy:6:3: error: -1 is negative"),
+                          HasSubstr("policy:7:14: error: cannot open /nonexistent")));
 }
 
 TEST(CheckPolicy, ANamespaceOfUnknownFieldsIsAnError) {

@@ -59,9 +59,12 @@ absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
 
 absl::Status EngineImpl::Start() {
   std::vector<Diagnostics> diagnostics;
-  std::shared_ptr<Revision> revision = Revision::Compile(
-      SourceOf(options_), {.models = &model_stats_, .classes = &class_stats_, .previous = nullptr},
-      &diagnostics);
+  std::shared_ptr<Revision> revision = Revision::Compile(SourceOf(options_),
+                                                         {.models = &model_stats_,
+                                                          .classes = &class_stats_,
+                                                          .now_nanos = clock_->NowNanos(),
+                                                          .previous = nullptr},
+                                                         &diagnostics);
   if (revision == nullptr) return AllErrors(diagnostics);
   if (options_.ledger_dir.empty()) {
     accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
@@ -93,6 +96,10 @@ absl::Status EngineImpl::KeepSnapshot() {
 }
 
 EngineImpl::~EngineImpl() {
+  // A cache that cannot be kept costs money, not correctness.
+  if (revision_ != nullptr && revision_->cache() != nullptr && !CachePathOf(revision_->policy()).empty()) {
+    (void)revision_->cache()->SaveTo(CachePathOf(revision_->policy()), clock_->NowNanos());
+  }
   if (journal_ == nullptr) return;
   counts_.records = recovered_.records + booked_.load(std::memory_order_relaxed);
   // Without one the next start reads the log instead.
@@ -118,9 +125,12 @@ absl::Status EngineImpl::Reload(const Options& options) {
     previous = revision_;
   }
   std::vector<Diagnostics> diagnostics;
-  std::shared_ptr<Revision> revision = Revision::Compile(
-      SourceOf(options), {.models = &model_stats_, .classes = &class_stats_, .previous = previous.get()},
-      &diagnostics);
+  std::shared_ptr<Revision> revision = Revision::Compile(SourceOf(options),
+                                                         {.models = &model_stats_,
+                                                          .classes = &class_stats_,
+                                                          .now_nanos = clock_->NowNanos(),
+                                                          .previous = previous.get()},
+                                                         &diagnostics);
   if (revision == nullptr) return AllErrors(diagnostics);
   return Adopt(std::move(revision));
 }

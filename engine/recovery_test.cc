@@ -177,6 +177,32 @@ TEST_F(RecoveryTest, ASnapshotStandsForTheFramesBeforeIt) {
   EXPECT_THAT(engine->Explain(ThousandTokens()), HasSubstr("settled $" + FormatUsd(cost)));
 }
 
+TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {
+  const std::string policy = std::string(kTestCandidates) +
+                             "caching { defaults { mode: EXACT } persistence_directory: \"" +
+                             folder_.string() + "\" }";
+  const Message message{Role::kUser, "How do I reset my password?"};
+  Request request = ThousandTokens();
+  request.messages = {&message, 1};
+  Decision decision;
+  {
+    const auto engine = Open(policy);
+    engine->Decide(request, &decision);
+    SettleWith(engine.get(), decision.ticket, 1000, 10);
+    engine->StoreInCache(request, decision, "Like this.");
+  }
+  {
+    const auto engine = Open(policy);
+    engine->Decide(request, &decision);
+    ASSERT_EQ(decision.action, Action::kAnswer);
+    EXPECT_EQ(decision.answer, "Like this.");
+  }
+  std::ofstream(folder_ / "cache.snapshot") << "something else";
+  const auto engine = Open(policy);
+  engine->Decide(request, &decision);
+  EXPECT_EQ(decision.action, Action::kDispatch) << "a foreign file is refused and the cache starts empty";
+}
+
 TEST_F(RecoveryTest, TwoEnginesOnOneLedgerIsAnError) {
   const auto engine = Open(kTestCandidates, /*with_ledger=*/true);
   Options options = OptionsFor(kTestCandidates);

@@ -103,19 +103,35 @@ Revision::RequestClass MakeRequestClass(const policy::RequestClass& said, ClassS
   return made;
 }
 
-// A cache for what `caching` says: the previous one if that said the same.
-std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, const Revision* previous,
+// The previous revision's cache if its policy said the same of caching, else a new one with what was kept on
+// disk.
+std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, cache::Options options,
+                                        const Revision* previous,
                                         const std::shared_ptr<cache::Cache>& previous_cache,
-                                        Diagnostics* diagnostics) {
+                                        int64_t now_nanos, Diagnostics* diagnostics) {
   if (!policy.has_caching()) return nullptr;
-  if (previous != nullptr && previous_cache != nullptr &&
+  if (previous_cache != nullptr &&
       previous->policy().caching().SerializeAsString() == policy.caching().SerializeAsString()) {
     return previous_cache;
   }
-  return std::make_shared<cache::Cache>(CacheOptionsOf(policy.caching(), diagnostics));
+  auto made = std::make_shared<cache::Cache>(std::move(options));
+  if (const std::string path = CachePathOf(policy); !path.empty()) {
+    const absl::Status loaded = made->LoadFrom(path, now_nanos);
+    // What is damaged or foreign is refused whole: the cache starts empty and says so.
+    if (!loaded.ok() && !absl::IsNotFound(loaded)) {
+      diagnostics->Warning("caching.persistence_directory",
+                           absl::StrCat("the cache starts empty: ", loaded.message()));
+    }
+  }
+  return made;
 }
 
 }  // namespace
+
+std::string CachePathOf(const policy::Policy& policy) {
+  const std::string& directory = policy.caching().persistence_directory();
+  return directory.empty() ? "" : absl::StrCat(directory, "/cache.snapshot");
+}
 
 std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const Lasting& lasting,
                                             std::vector<Diagnostics>* diagnostics) {
@@ -172,10 +188,13 @@ std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const 
     revision->price_hash_ = std::strtoull(revision->book_->revision().c_str(), nullptr, 16);
   }
 
+  cache::Options cache_options = ReadCacheSettings(policy, directory, &of_policy);
+
   const bool ok = readable && of_policy.ok() && revision->book_ != nullptr && revision->program_ != nullptr;
   if (ok) {
-    revision->cache_ = MakeCache(policy, lasting.previous,
-                                 lasting.previous ? lasting.previous->cache_ : nullptr, &of_policy);
+    revision->cache_ =
+        MakeCache(policy, std::move(cache_options), lasting.previous,
+                  lasting.previous ? lasting.previous->cache_ : nullptr, lasting.now_nanos, &of_policy);
   }
   diagnostics->push_back(std::move(of_policy));
   return ok ? revision : nullptr;

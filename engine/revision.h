@@ -61,8 +61,9 @@ class Revision {
   struct Lasting {
     ModelStatsTable* models = nullptr;
     ClassStatsTable* classes = nullptr;
-    const Revision* previous =
-        nullptr;  // Its cache goes on if the policy's caching did not change. May be null.
+    int64_t now_nanos = 0;
+    // Its cache goes on if the policy's caching did not change. May be null.
+    const Revision* previous = nullptr;
   };
 
   // Compiles what `source` names. Every mistake of the policy and the books is added to `diagnostics`, one
@@ -108,6 +109,9 @@ class Revision {
   uint64_t policy_hash_ = 0;
   uint64_t price_hash_ = 0;
 };
+
+// Where the policy keeps its cache between runs; empty: nowhere.
+std::string CachePathOf(const policy::Policy& policy);
 
 }  // namespace purser
 

@@ -221,9 +221,9 @@ void Budgets(const BudgetsArguments& arguments) {
   ModelStatsTable models;
   ClassStatsTable classes;
   std::vector<Diagnostics> diagnostics;
-  const auto revision =
-      Revision::Compile({.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
-                        {.models = &models, .classes = &classes, .previous = nullptr}, &diagnostics);
+  const auto revision = Revision::Compile(
+      {.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
+      {.models = &models, .classes = &classes, .now_nanos = 0, .previous = nullptr}, &diagnostics);
   if (revision == nullptr)
     Fail("budgets", absl::StrCat(arguments.policy, " does not load; purser check shows why"));
   budget::Accounts accounts{budget::Accounts::Options{}};
