@@ -51,7 +51,7 @@ void Reservation::Undo() {
   for (int i = legs_; i-- > 0;) {
     Account& account = books_.table.At(leg_[i].ref);
     account.lock.lock();
-    if (!Planted(Canary::kNoRollback) || i != 0) SubtractHeld(account, trace_[i].asked);
+    if (!Planted(Canary::kNoRollback) || i != 0) SubtractHeld(account, Amounts{trace_[i].asked});
     if (trace_[i].warned_after != trace_[i].warned_before && account.warned == trace_[i].warned_after)
       account.warned = trace_[i].warned_before;
     if (i == 0 && counted_)
@@ -104,7 +104,7 @@ Amounts Reservation::Asked(const Leg& leg) const {
 
 void Reservation::Keep(const Leg& leg, const Amounts& asked, bool created) {
   leg_[legs_] = leg;
-  trace_[legs_].asked = asked;
+  trace_[legs_].asked = asked.of;
   trace_[legs_].created = created;
   trace_[legs_].warned_before = trace_[legs_].warned_after = 0;
   ++legs_;

@@ -44,11 +44,11 @@ class Reservation {
   const Amounts& AmountOf(const Leg& leg) const { return leg.likely ? call_.likely : call_.worst; }
 
  private:
-  // How a leg was reserved, so that it can be undone.
+  // How a leg was reserved, so that it can be undone. Without initial values: there are 64, of which few are used.
   struct Trace {
-    Amounts asked;
-    bool created = false;
-    uint8_t warned_before = 0, warned_after = 0;
+    std::array<int64_t, kDimensions> asked;
+    bool created;
+    uint8_t warned_before, warned_after;
   };
 
   bool AddTasks();
