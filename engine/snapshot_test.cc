@@ -102,7 +102,21 @@ TEST_F(SnapshotTest, RestoresAccountsHoldsAndCounts) {
   std::vector<budget::HoldState> dispatched = Holds(before);
   std::erase_if(dispatched, [](const auto& hold) { return hold.phase == budget::HoldPhase::kHeld; });
   EXPECT_FALSE(dispatched.empty());
-  EXPECT_EQ(dispatched, Holds(after));
+  const std::vector<budget::HoldState> restored_holds = Holds(after);
+  ASSERT_EQ(dispatched.size(), restored_holds.size());
+  for (size_t i = 0; i < dispatched.size(); ++i) {
+    const budget::HoldState& one = dispatched[i];
+    const budget::HoldState& other = restored_holds[i];
+    EXPECT_EQ(one.ticket, other.ticket);
+    EXPECT_EQ(one.phase, other.phase);
+    EXPECT_EQ(one.expires_at_nanos, other.expires_at_nanos);
+    EXPECT_EQ(one.presumed_at_nanos, other.presumed_at_nanos);
+    EXPECT_EQ(one.fingerprint, other.fingerprint);
+    EXPECT_EQ(one.worst, other.worst);
+    EXPECT_EQ(one.likely, other.likely);
+    EXPECT_EQ(one.booked, other.booked);
+    EXPECT_EQ(one.legs, other.legs);
+  }
 }
 
 TEST_F(SnapshotTest, OtherBytesAreDataLoss) {
