@@ -209,13 +209,23 @@ void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, s
         return a.totals.cost_nanos < b.totals.cost_nanos;
       })->totals.cost_nanos;
   const int decimals = DecimalsFor(largest);
-  for (const char* name : {"calls", "in", "out", "per call", "cost", "share"}) headers.push_back(name);
+  // Where something was earned, what is left of it matters more than the tokens.
+  const bool earned = rollup.total().calls_with_revenue > 0;
+  for (const char* name :
+       {"calls", earned ? "revenue" : "in", earned ? "margin" : "out", "per call", "cost", "share"}) {
+    headers.push_back(name);
+  }
   headers.push_back("");  // The bar's.
   std::vector<std::vector<std::string>> cells_of_rows = {headers};
   const auto add = [&](std::vector<std::string> cells, const Totals& totals, bool bar) {
     cells.push_back(WithCommas(totals.calls));
-    cells.push_back(Short(totals.input_tokens));
-    cells.push_back(Short(totals.output_tokens));
+    if (earned) {
+      cells.push_back(FormatUsdRounded(totals.revenue_nanos, 2));
+      cells.push_back(FormatUsdRounded(totals.revenue_nanos - totals.cost_nanos, 2));
+    } else {
+      cells.push_back(Short(totals.input_tokens));
+      cells.push_back(Short(totals.output_tokens));
+    }
     cells.push_back(PerCall(totals.cost_nanos, totals.calls));
     cells.push_back(FormatUsdRounded(totals.cost_nanos, decimals));
     cells.push_back(Percent(totals.cost_nanos, rollup.total().cost_nanos));
@@ -332,11 +342,9 @@ void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& bre
 }
 
 void Report(const ReportOptions& options) {
-  std::vector<std::vector<Dimension>> breakdowns = {{Dimension::kModel},
-                                                    {Dimension::kCustomer},
-                                                    {Dimension::kTask},
-                                                    {Dimension::kFeature},
-                                                    {Dimension::kDay}};
+  std::vector<std::vector<Dimension>> breakdowns = {
+      {Dimension::kModel},        {Dimension::kCustomer},     {Dimension::kTask}, {Dimension::kFeature},
+      {Dimension::kRequestClass}, {Dimension::kCustomerTier}, {Dimension::kDay}};
   if (!options.by.empty()) {
     const auto by = ledger::ParseDimensions(options.by);
     if (!by.ok()) Fail("report", "--by: " + std::string(by.status().message()));
