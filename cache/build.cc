@@ -6,25 +6,18 @@
 #include "cache/cache_impl.h"
 
 namespace purser::cache {
-namespace {
-
-// So many new entries wait in the flat index before a graph takes them up, or a sixteenth of the graph if
-// that is more: reading their sketches takes less time than the graph's search.
-constexpr size_t kFront = 4096;
-
-}  // namespace
 
 bool Cache::Impl::MergeDue(const Partition& partition) const {
   const size_t waiting = partition.flat.size();
   const size_t in_graph = partition.graph.size();
   const size_t dead = partition.graph.dead();
-  if (dead > kFront && dead > in_graph) return true;
-  if (in_graph > 0) return waiting >= std::max(kFront, in_graph / 16);
+  if (dead > options_.hnsw_front && dead > in_graph) return true;
+  if (in_graph > 0) return waiting >= std::max(options_.hnsw_front, in_graph / 16);
   switch (options_.index) {
     case IndexKind::kFlat:
       return false;
     case IndexKind::kHnsw:
-      return waiting >= kFront;
+      return waiting >= options_.hnsw_front;
     case IndexKind::kAuto:
       break;
   }

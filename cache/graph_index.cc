@@ -1,6 +1,9 @@
 #include "cache/graph_index.h"
 
-// The only place that includes hnswlib: it defines functions that are not inline in its header.
+// The only place that includes hnswlib: it defines functions that are not inline in its header. Without its
+// manual vectorisation, which we have no use for (the distances and the search are ours) and whose prefetches
+// read four bytes beyond a full list of links.
+#define NO_MANUAL_VECTORIZATION
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wsign-compare"

@@ -71,6 +71,9 @@ struct Options {
   // Affects performance only.
   IndexKind index = IndexKind::kAuto;
   size_t hnsw_from = 400'000;  // Break-even on the build machine, see bench/cache_benchmark.
+  // New entries wait in front of a graph, flat, until there are so many or a sixteenth of the graph: reading
+  // their sketches takes less time than searching the graph.
+  size_t hnsw_front = 4096;
   int hnsw_m = 16;
   int hnsw_ef_construction = 200;
   int hnsw_ef = 64;
