@@ -64,11 +64,11 @@ TEST(CheckPolicy, MistakesOfCachingStandOnTheirLines) {
                        "  memory_mib: -1\n"
                        "  embedder { static_model: \"/nonexistent\" }\n"
                        "}\n"),
-              ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is no share"),
+              ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is no cosine"),
                           HasSubstr("policy:3:41: error: \"much\" is not an amount"),
                           HasSubstr("policy:4:13: error: no request class is named \"chat\""),
                           HasSubstr("policy:5:14: error: -1 is no share"),
-                          HasSubstr("policy:6:3: error: -1 is negative"),
+                          HasSubstr("policy:6:3: error: -1"),
                           HasSubstr("policy:7:14: error: cannot open /nonexistent")));
 }
 

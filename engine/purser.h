@@ -47,6 +47,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -141,6 +142,20 @@ struct Decision {
   cache::Hit cache_hit;
 };
 
+// What else the same inference cost: the embedding of its query, the search, the reranking, a tool. It
+// becomes line items of the call's record, and counts in its budgets, so that the record says what the whole
+// answer cost.
+struct ExtraCost {
+  enum class Kind : uint8_t { kEmbedding, kSearch, kRerank, kTool, kOther };
+  Kind kind = Kind::kOther;
+  // Either what it cost ...
+  int64_t cost_nanos = 0;
+  // ... or what it used of a model in the price books.
+  std::string_view model{};
+  std::string_view provider{};
+  const pricing::Usage* usage = nullptr;
+};
+
 // What became of a dispatched call. Give the usage in one of two forms; with neither it is unknown.
 struct Outcome {
   // False: a stream goes on; `usage` is what it has used so far. Nothing is written to the ledger yet.
@@ -148,6 +163,7 @@ struct Outcome {
   const pricing::Usage* usage = nullptr;  // Normalised, or ...
   std::string_view response_json{};       // ... the provider's response body, with its usage block.
   std::string_view api_flavor{};  // Of response_json, where a provider has several ("chat", "responses").
+  std::span<const ExtraCost> extras{};
 
   int32_t latency_ms = 0;  // 0: not measured.
   int32_t time_to_first_token_ms = 0;

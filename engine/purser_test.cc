@@ -65,6 +65,22 @@ TEST_F(PurserTest, AProvidersResponseIsReadAsItStatesUsage) {
   EXPECT_EQ(settlement.cost_nanos, 1'020'000);
 }
 
+TEST_F(PurserTest, WhatElseTheAnswerCostIsPartOfItsCost) {
+  const auto engine =
+      Open(std::string(kTestCandidates) + R"(budgets { name: "cap" scope: TENANT usd: "0.01" })");
+  Decision decision;
+  engine->Decide(ThousandTokens(), &decision);
+  const pricing::Usage usage = UsageOf(1000, 10);
+  const pricing::Usage embedding = UsageOf(500, 0);
+  const ExtraCost extras[] = {{.kind = ExtraCost::Kind::kEmbedding, .model = "middle", .usage = &embedding},
+                              {.kind = ExtraCost::Kind::kSearch, .cost_nanos = 7}};
+  Outcome outcome;
+  outcome.usage = &usage;
+  outcome.extras = extras;
+  EXPECT_EQ(engine->Settle(decision.ticket, outcome).cost_nanos, 1'020'000 + 1'000'000 + 7);
+  EXPECT_THAT(engine->Explain(ThousandTokens()), HasSubstr("settled $0.002020007"));
+}
+
 TEST_F(PurserTest, UnknownUsageIsBookedAsExpectedAndSaysSo) {
   for (const char* response :
        {"", "{}", "{\"usage\":null}", "{\"usage\":{\"prompt_tokens\":-5}}", "not json"}) {

@@ -139,6 +139,60 @@ void DescribeSavings(const PendingCall& call, const Request& request, const pric
   record.saved_routing_nanos = saved;
 }
 
+ledger::LineCategory CategoryOf(ExtraCost::Kind kind) {
+  switch (kind) {
+    case ExtraCost::Kind::kEmbedding:
+      return ledger::EMBEDDING;
+    case ExtraCost::Kind::kSearch:
+      return ledger::SEARCH;
+    case ExtraCost::Kind::kRerank:
+      return ledger::RERANK;
+    case ExtraCost::Kind::kTool:
+      return ledger::TOOL;
+    case ExtraCost::Kind::kOther:
+      break;
+  }
+  return ledger::OTHER;
+}
+
+// Adds what else the inference cost to the record, line by line; returns the sum. What has no price is
+// flagged.
+int64_t BookExtras(const PendingCall& call, const Outcome& outcome, std::string_view region,
+                   SettleScratch* scratch) {
+  ledger::RecordView& record = scratch->record;
+  int64_t sum = 0;
+  for (const ExtraCost& extra : outcome.extras) {
+    if (extra.usage == nullptr) {
+      sum += extra.cost_nanos;
+      record.line_items.push_back({.category = CategoryOf(extra.kind),
+                                   .meter = "stated",
+                                   .quantity = 1,
+                                   .cost_nanos = extra.cost_nanos});
+      continue;
+    }
+    const absl::StatusOr<const pricing::ModelPrices*> prices =
+        call.revision->book().Resolve(extra.model, extra.provider);
+    if (prices.ok()) {
+      pricing::Realize(**prices, *extra.usage, pricing::ServiceTier::kUnstated, region, call.decided_nanos,
+                       &scratch->cost);
+    }
+    if (!prices.ok() || scratch->cost.state != pricing::CostState::kPriced) {
+      record.flags |= ledger::UNPRICED;
+      continue;
+    }
+    sum += scratch->cost.total_nanos;
+    for (const pricing::CostItem& item : scratch->cost.items()) {
+      record.line_items.push_back({.category = CategoryOf(extra.kind),
+                                   .meter = pricing::NameOf(item.meter),
+                                   .quantity = item.units,
+                                   .price_nanos = item.price.numerator,
+                                   .price_unit = item.price.denominator,
+                                   .cost_nanos = item.nanos});
+    }
+  }
+  return sum;
+}
+
 ledger::Outcome OutcomeOf(const Outcome& outcome) {
   if (outcome.failed) return ledger::ERRORED;
   if (outcome.success < 0) return ledger::OUTCOME_UNKNOWN;
@@ -231,6 +285,13 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
     record.output_tokens = call->expected_output_tokens;
   }
   record.cost_nanos = cost_nanos;
+  if (usage != nullptr) DescribeSavings(*call, request, *usage, &scratch);
+  const int64_t inference_nanos = cost_nanos;
+  if (!outcome.extras.empty()) {
+    cost_nanos += BookExtras(*call, outcome, request.region, &scratch);
+    record.cost_nanos = cost_nanos;
+    record.default_cost_nanos += record.default_cost_nanos > 0 ? cost_nanos - inference_nanos : 0;
+  }
   if (cost_nanos > call->held_nanos) record.flags |= ledger::OVERRUN;
   if (now > call->expires_nanos) record.flags |= ledger::LATE;
   if (outcome.revenue_nanos >= 0) {
@@ -238,8 +299,6 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
   } else if (const int64_t stated = revision.request_class(call->request_class).revenue_nanos; stated >= 0) {
     record.revenue_nanos = stated;
   }
-  if (usage != nullptr) DescribeSavings(*call, request, *usage, &scratch);
-
   uint64_t sequence = 0;
   if (journal_ != nullptr) {
     sequence = journal_->Append(record);
@@ -261,7 +320,7 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
     scope.model = candidate.model;
     accounts_->Charge(revision.plan(), scope, booked, now);
   }
-  Learn(*call, outcome, usage, cost_nanos, now);
+  Learn(*call, outcome, usage, inference_nanos, now);
   settlement.result = SettleResult::kSettled;
   settlement.cost_nanos = cost_nanos;
   settlement.usage_unknown = usage == nullptr;
