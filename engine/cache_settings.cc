@@ -74,7 +74,8 @@ class Settings {
     made.mode = ModeOf(said.mode(), defaults.mode);
     if (!said.ttl().empty()) made.ttl_nanos = ParseDurationNanos(said.ttl()).value_or(defaults.ttl_nanos);
     if (said.threshold() > 0) made.threshold = static_cast<float>(said.threshold());
-    if (!said.lookup_cost_usd().empty()) made.lookup_cost_nano_usd = ParseUsd(said.lookup_cost_usd()).value_or(0);
+    if (!said.lookup_cost_usd().empty())
+      made.lookup_cost_nano_usd = ParseUsd(said.lookup_cost_usd()).value_or(0);
     return made;
   }
 

@@ -56,20 +56,20 @@ TEST(CheckPolicy, AGoodPolicyHasNone) {
 }
 
 TEST(CheckPolicy, MistakesOfCachingStandOnTheirLines) {
-  EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }\n"
-                       "caching {\n"
-                       "  defaults { ttl: \"soon\" threshold: 1.5 lookup_cost_usd: \"much\" }\n"
-                       "  classes { request_class: \"chat\" }\n"
-                       "  verified { delta: -1 }\n"
-                       "  memory_mib: -1\n"
-                       "  embedder { static_model: \"/nonexistent\" }\n"
-                       "}\n"),
-              ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is no cosine"),
-                          HasSubstr("policy:3:41: error: \"much\" is not an amount"),
-                          HasSubstr("policy:4:13: error: no request class is named \"chat\""),
-                          HasSubstr("policy:5:14: error: -1 is no share"),
-                          HasSubstr("policy:6:3: error: -1"),
-                          HasSubstr("policy:7:14: error: cannot open /nonexistent")));
+  EXPECT_THAT(
+      ErrorsOf("candidates { model: \"gpt-5\" }\n"
+               "caching {\n"
+               "  defaults { ttl: \"soon\" threshold: 1.5 lookup_cost_usd: \"much\" }\n"
+               "  classes { request_class: \"chat\" }\n"
+               "  verified { delta: -1 }\n"
+               "  memory_mib: -1\n"
+               "  embedder { static_model: \"/nonexistent\" }\n"
+               "}\n"),
+      ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is no cosine"),
+                  HasSubstr("policy:3:41: error: \"much\" is not an amount"),
+                  HasSubstr("policy:4:13: error: no request class is named \"chat\""),
+                  HasSubstr("policy:5:14: error: -1 is no share"), HasSubstr("policy:6:3: error: -1"),
+                  HasSubstr("policy:7:14: error: cannot open /nonexistent")));
 }
 
 TEST(CheckPolicy, ANamespaceOfUnknownFieldsIsAnError) {

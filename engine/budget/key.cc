@@ -33,7 +33,7 @@ KeyBytes Join(std::span<const std::string_view> values) {
   KeyBytes key;
   size_t size = 0;
   ForEachPiece(values, [&](std::string_view piece) {
-    if (size < key.bytes.size())
+    if (!piece.empty() && size < key.bytes.size())
       std::memcpy(key.bytes.data() + size, piece.data(), std::min(piece.size(), key.bytes.size() - size));
     size += piece.size();
   });

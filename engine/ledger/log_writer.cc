@@ -95,7 +95,7 @@ uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, si
   char* to = place.frame + sizeof(FrameHeader);
   for (size_t i = 0; i < count; ++i) {
     if (parts[i].empty()) continue;
-    std::memcpy(to, parts[i].data(), parts[i].size());
+    if (!parts[i].empty()) std::memcpy(to, parts[i].data(), parts[i].size());
     to += parts[i].size();
   }
   Finish(place);
