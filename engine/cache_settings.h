@@ -9,8 +9,9 @@
 
 namespace purser {
 
-// The cache that `policy.caching` describes; CheckCaching (policies/) says what is wrong with it. Only what has to be
-// tried is added to `diagnostics` here: an embedder's files that cannot be read. They are looked for in `directory`.
+// The cache that `policy.caching` describes; CheckCaching (policies/) says what is wrong with it. Only what
+// has to be tried is added to `diagnostics` here: an embedder's files that cannot be read. They are looked
+// for in `directory`.
 cache::Options ReadCacheSettings(const policy::Policy& policy, std::string_view directory,
                                  Diagnostics* diagnostics);
 

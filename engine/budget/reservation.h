@@ -44,7 +44,8 @@ class Reservation {
   const Amounts& AmountOf(const Leg& leg) const { return leg.likely ? call_.likely : call_.worst; }
 
  private:
-  // How a leg was reserved, so that it can be undone. Without initial values: there are 64, of which few are used.
+  // How a leg was reserved, so that it can be undone. Without initial values: there are 64, of which few are
+  // used.
   struct Trace {
     std::array<int64_t, kDimensions> asked;
     bool created;
