@@ -3,11 +3,10 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "engine/budget/plan.h"
+#include "engine/cache_query.h"
 #include "engine/pricing/output_estimate.h"
 #include "engine/pricing/quote.h"
 #include "engine/pricing/token_estimate.h"
@@ -36,9 +35,7 @@ struct DecideScratch {
 
   budget::Scope scope;
 
-  std::string cache_namespace;
-  std::string compatibility;
-  std::vector<std::string_view> cache_key;
+  CacheQueryScratch cache_query;
 
   // Of the candidate that was chosen.
   int chosen = -1;

@@ -70,8 +70,8 @@ class EngineImpl final : public Engine {
                        Decision* decision);
   void QuoteCandidates(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
                        Decision* decision) const;
-  bool HoldFirstThatFits(const Revision& revision, const Request& request, int64_t now,
-                         DecideScratch* scratch, Decision* decision);
+  bool Hold(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
+            Decision* decision);
   void KeepPending(const Revision& revision, const Request& request, int64_t now,
                    const DecideScratch& scratch, Decision* decision);
   void RefuseForRouting(const Revision& revision, const DecideScratch& scratch, Decision* decision) const;

@@ -72,7 +72,7 @@ export function sources(debs, npm) {
       "raw", 1 * M);
   add("code", "ansible", [deb("ansible"), deb("ansible-core")], /\.py$/, "raw", 2.5 * M);
   add("code", "python stdlib", pyenv, /\/usr\/lib\/python3(\.\d+)?\/.*\.py$/, "raw", 2.5 * M);
-  add("code", "python stdlib", "/root/.pyenv/versions/3.11.7/lib/python3.11", /python3.11\/[a-z]+\/[a-z_]+\.py$/, "raw",
+  add("code", "python stdlib", "/usr/lib/python3.11", /python3.11\/[a-z]+\/[a-z_]+\.py$/, "raw",
       2 * M);
   add("code", "typescript", ["three", "rxjs", "eslint", "webpack", "lodash", "date-fns", "@mui/material", "next", "typescript", "vue", "svelte"].map(lib),
       /(?<!\.min)\.(ts|tsx|js|jsx|mjs|cjs)$/, "raw", 5 * M, { rounds: 1 });
@@ -88,7 +88,7 @@ export function sources(debs, npm) {
       "raw", 0.4 * M, { held: true });
   add("code", "vite openai zod", ["vite", "openai", "zod"].map(lib), /\.(ts|js|mjs)$/, "raw", 0.6 * M,
       { held: true, rounds: 1 });
-  add("code", "python 3.13 lib2", "/root/.pyenv/versions/3.13.0/lib/python3.13/site-packages", /\.py$/, "raw", 0.5 * M,
+  add("code", "python 3.13 lib2", "/usr/lib/python3/dist-packages", /\.py$/, "raw", 0.5 * M,
       { held: true });
 
   // Data and configuration.
@@ -99,7 +99,7 @@ export function sources(debs, npm) {
   add("json", "iso-codes", deb("iso-codes"), /\.json$/, "raw", 0.2 * M, { held: true, rounds: 10 });
   add("json", "vite openai zod", ["vite", "openai", "zod"].map(lib), /\.json$/, "raw", 0.2 * M, { held: true, rounds: 2 });
   add("yaml", "ansible", [deb("ansible")], /\.ya?ml$/, "raw", 2.5 * M);
-  add("yaml", "npm yaml", [npm, "/root/.pyenv/versions/3.11.7"], /\.ya?ml$/, "raw", 0.6 * M);
+  add("yaml", "npm yaml", [npm, "/usr/lib/python3"], /\.ya?ml$/, "raw", 0.6 * M);
 
   // Markdown.
   add("markdown", "npm", ["eslint", "webpack", "three", "rxjs", "date-fns", "@mui/material", "next", "mermaid", "js-yaml", "svelte", "typescript"].map(lib),
