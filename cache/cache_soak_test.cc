@@ -12,6 +12,10 @@
 
 #include "cache/cache.h"
 
+// hnswlib locks its elements in the order of the graph, which is no order at all. One thread builds a graph,
+// so nothing can wait for another.
+extern "C" const char* __tsan_default_suppressions() { return "deadlock:hnswlib::HierarchicalNSW\n"; }
+
 namespace purser::cache {
 namespace {
 
