@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -148,14 +149,37 @@ bool EngineImpl::AnswerFromCache(const Revision& revision, const Request& reques
   return true;
 }
 
+const LearnedEstimates& EngineImpl::ReadLearned(const Revision& revision,
+                                                const Revision::RequestClass& request_class,
+                                                const Request& request, DecideScratch* scratch) const {
+  const uint64_t feature = pricing::HashName(request.feature);
+  LearnedEstimates& estimates =
+      scratch->learned[((request_class.hash ^ feature) >> 32) % DecideScratch::kLearnedKinds];
+  scratch->estimates = &estimates;
+  if (!estimates.IsDue(revision.serial(), request_class.hash, feature)) return estimates;
+  estimates.outputs.clear();
+  estimates.latency_ms.clear();
+  for (const Revision::Candidate& candidate : revision.candidates()) {
+    int64_t cold = candidate.expected_output_tokens;
+    if (cold == 0) cold = request_class.expected_output_tokens;
+    if (cold == 0) cold = revision.expected_output_tokens();
+    // Nothing learned: the policy's number is the mean, and the request's cap the only bound.
+    constexpr int64_t kNoBound = std::numeric_limits<int64_t>::max();
+    estimates.outputs.push_back(outputs_.Get(
+        {candidate.model_hash, request_class.hash, feature},
+        {.mean = static_cast<double>(cold), .p50 = cold, .p90 = kNoBound, .p99 = kNoBound, .count = 0}));
+    estimates.latency_ms.push_back(candidate.stats->latency_ms.Summary());
+  }
+  return estimates;
+}
+
 void EngineImpl::QuoteCandidates(const Revision& revision, const Request& request, int64_t now,
                                  DecideScratch* scratch, Decision* decision) const {
   const size_t count = revision.candidates().size();
   scratch->prices.resize(count);
-  scratch->outputs.resize(count);
   scratch->quote_inputs.resize(count);
   const Revision::RequestClass& request_class = revision.request_class(scratch->verdict.request_class);
-  const uint64_t feature = pricing::HashName(request.feature);
+  const LearnedEstimates& estimates = ReadLearned(revision, request_class, request, scratch);
   pricing::Quote quote;
   scratch->verdict.candidates.ForEach([&](int i) {
     const Revision::Candidate& candidate = revision.candidates()[i];
@@ -174,17 +198,7 @@ void EngineImpl::QuoteCandidates(const Revision& revision, const Request& reques
       input.most_output_tokens = std::min(input.most_output_tokens, request.max_output_tokens);
     }
 
-    int64_t cold = candidate.expected_output_tokens;
-    if (cold == 0) cold = request_class.expected_output_tokens;
-    if (cold == 0) cold = revision.expected_output_tokens();
-    pricing::OutputEstimate& output = scratch->outputs[i];
-    // Nothing learned: the policy's number is the mean, and the cap the only bound.
-    output =
-        outputs_.Get({candidate.model_hash, request_class.hash, feature}, {.mean = static_cast<double>(cold),
-                                                                           .p50 = cold,
-                                                                           .p90 = input.most_output_tokens,
-                                                                           .p99 = input.most_output_tokens,
-                                                                           .count = 0});
+    const pricing::OutputEstimate& output = estimates.outputs[i];
     input.output_tokens =
         std::min<int64_t>(static_cast<int64_t>(std::ceil(output.mean)), input.most_output_tokens);
 
@@ -201,7 +215,7 @@ void EngineImpl::QuoteCandidates(const Revision& revision, const Request& reques
         price.batch_worst_nanos = quote.worst_nanos;
       }
     }
-    const pricing::QuantileSummary latency = candidate.stats->latency_ms.Summary();
+    const pricing::QuantileSummary& latency = estimates.latency_ms[i];
     price.p50_ms = latency.count > 0 ? static_cast<int32_t>(latency.p50) : candidate.expected_latency_ms;
     price.p95_ms = static_cast<int32_t>(latency.p95);
     decision->candidates[i].expected_nanos = price.expected_nanos;

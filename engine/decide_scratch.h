@@ -8,6 +8,7 @@
 #include "engine/budget/plan.h"
 #include "engine/cache_query.h"
 #include "engine/pricing/output_estimate.h"
+#include "engine/pricing/quantile_sketch.h"
 #include "engine/pricing/quote.h"
 #include "engine/pricing/token_estimate.h"
 #include "engine/routing/choice.h"
@@ -15,6 +16,30 @@
 #include "engine/routing/verdict.h"
 
 namespace purser {
+
+// What was learned about every candidate for one kind of request, kept by each thread: reading it anew costs
+// as much as quoting. Read again at the 1st, 2nd, 4th ... 64th use and from then on at every 64th, so that
+// what is new is soon seen and what is known is not asked for again.
+struct LearnedEstimates {
+  uint64_t revision = 0;  // Revision::serial. 0: empty.
+  uint64_t request_class = 0;
+  uint64_t feature = 0;
+  uint32_t uses = 0;
+  std::vector<pricing::OutputEstimate> outputs;  // By candidate.
+  std::vector<pricing::QuantileSummary> latency_ms;
+
+  // Counts a use. True: it has to be read (again).
+  bool IsDue(uint64_t of_revision, uint64_t of_class, uint64_t of_feature) {
+    if (revision != of_revision || request_class != of_class || feature != of_feature) {
+      revision = of_revision;
+      request_class = of_class;
+      feature = of_feature;
+      uses = 0;
+    }
+    ++uses;
+    return (uses & (uses - 1)) == 0 || uses % 64 == 0;
+  }
+};
 
 // What Decide works on: one per thread, reused from call to call so that nothing is allocated.
 struct DecideScratch {
@@ -30,7 +55,9 @@ struct DecideScratch {
   routing::Verdict verdict;
   routing::Choice choice;
   std::vector<routing::Price> prices;
-  std::vector<pricing::OutputEstimate> outputs;
+  static constexpr int kLearnedKinds = 16;
+  std::array<LearnedEstimates, kLearnedKinds> learned;  // By the hash of class and feature.
+  const LearnedEstimates* estimates = nullptr;          // Of this request.
   std::vector<pricing::QuoteInput> quote_inputs;
 
   budget::Scope scope;

@@ -22,6 +22,7 @@
 namespace purser {
 
 struct DecideScratch;  // decide_scratch.h
+struct LearnedEstimates;
 
 // The engine behind purser.h. Its methods are in engine.cc (life and small ones), decide.cc (everything
 // before dispatch), settle.cc (everything after) and explain.cc.
@@ -68,6 +69,8 @@ class EngineImpl final : public Engine {
                    DecideScratch* scratch) const;
   bool AnswerFromCache(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
                        Decision* decision);
+  const LearnedEstimates& ReadLearned(const Revision& revision, const Revision::RequestClass& request_class,
+                                      const Request& request, DecideScratch* scratch) const;
   void QuoteCandidates(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
                        Decision* decision) const;
   bool Hold(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,

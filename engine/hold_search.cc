@@ -97,7 +97,7 @@ class HoldSearch {
 
   // What a learned share of such calls does not exceed.
   budget::Amounts Likely(const routing::Ranked& ranked, const pricing::QuoteInput& input) const {
-    const pricing::OutputEstimate& output = scratch_.outputs[ranked.candidate];
+    const pricing::OutputEstimate& output = scratch_.estimates->outputs[ranked.candidate];
     const Revision::Candidate& candidate = revision_.candidates()[ranked.candidate];
     pricing::QuoteInput likely = input;
     const int64_t quantile = revision_.plan().hold_quantile() <= 0.9 ? output.p90 : output.p99;

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -127,6 +128,11 @@ std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, cache::Opt
 }
 
 }  // namespace
+
+uint64_t Revision::NextSerial() {
+  static std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 std::string CachePathOf(const policy::Policy& policy) {
   const std::string& directory = policy.caching().persistence_directory();

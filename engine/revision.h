@@ -83,6 +83,8 @@ class Revision {
     return index < 0 ? no_class_ : request_classes_[index];
   }
   int64_t expected_output_tokens() const { return expected_output_tokens_; }
+  // Tells revisions apart, whatever is in them and wherever they are. Never 0.
+  uint64_t serial() const { return serial_; }
   // Hashes of the policy's text and of the books' content, recorded with every call.
   uint64_t policy_hash() const { return policy_hash_; }
   uint64_t price_hash() const { return price_hash_; }
@@ -93,7 +95,10 @@ class Revision {
   const NamespaceTemplate& cache_namespace() const { return cache_namespace_; }
 
  private:
-  Revision() = default;
+  Revision() : serial_(NextSerial()) {}
+  static uint64_t NextSerial();
+
+  const uint64_t serial_;
 
   policy::Policy policy_;
   std::shared_ptr<const pricing::PriceBook> book_;
