@@ -11,13 +11,27 @@
 namespace purser::ledger {
 namespace {
 
-// A read beside a writer's mapping, as the kernel serves it to another process: bytes of the moment, which
-// readers hold against a checksum. Outside a kernel that is a data race, so ThreadSanitizer has to look away:
-// byte by byte, because it watches memcpy itself.
+// A kernel reads a mapping while its process writes it: it serves and keeps the bytes of the moment, which
+// readers hold against a checksum. Here, that is a data race by design, so ThreadSanitizer has to look away;
+// byte by byte, because it watches memcpy and memcmp themselves.
+#ifdef __SANITIZE_THREAD__
 __attribute__((no_sanitize("thread"))) void CopyWhatIsThere(const char* from, char* to, size_t size) {
   const volatile char* bytes = from;
   for (size_t i = 0; i < size; ++i) to[i] = bytes[i];
 }
+__attribute__((no_sanitize("thread"))) bool DiffersNow(const char* mapped, const char* other, size_t size) {
+  const volatile char* bytes = mapped;
+  for (size_t i = 0; i < size; ++i) {
+    if (bytes[i] != other[i]) return true;
+  }
+  return false;
+}
+#else
+void CopyWhatIsThere(const char* from, char* to, size_t size) { std::memcpy(to, from, size); }
+bool DiffersNow(const char* mapped, const char* other, size_t size) {
+  return std::memcmp(mapped, other, size) != 0;
+}
+#endif
 
 constexpr uint64_t kSector = 512;
 constexpr uint64_t kMostCapacity = 256u << 20;  // Of address space per file, not of memory.
@@ -55,11 +69,11 @@ struct MemoryFileSystem::Inode {
   bool IsDirty(uint64_t at) const {
     const uint64_t end = std::min(at + kSector, size);
     if (given_to_disk.size() < end) return true;
-    return std::memcmp(bytes + at, given_to_disk.data() + at, end - at) != 0;
+    return DiffersNow(bytes + at, given_to_disk.data() + at, end - at);
   }
   void WriteBack(uint64_t at) {
     if (durable.size() < size) durable.resize(size, '\0');
-    if (IsDirty(at)) std::memcpy(&durable[at], bytes + at, std::min(kSector, size - at));
+    if (IsDirty(at)) CopyWhatIsThere(bytes + at, &durable[at], std::min(kSector, size - at));
   }
 };
 
@@ -144,7 +158,8 @@ class MemoryFileSystem::Mapped final : public MappedFile {
       inode_->durable.resize(inode_->size, '\0');
       for (uint64_t at = 0; at < inode_->size; at += kSector) inode_->WriteBack(at);
     }
-    inode_->given_to_disk.assign(inode_->bytes, inode_->size);
+    inode_->given_to_disk.resize(inode_->size);
+    CopyWhatIsThere(inode_->bytes, inode_->given_to_disk.data(), inode_->size);
     return status;
   }
   void Touch() override {
