@@ -51,6 +51,18 @@ TEST(CheckPolicy, FivePlantedMistakesAreFiveErrorsOnTheirLines) {
           HasSubstr("policy:11:39: error: \"five\" is not an amount")));
 }
 
+TEST(CheckPolicy, WhatCannotBeReadIsOneError) {
+  ModelStatsTable models;
+  ClassStatsTable classes;
+  std::vector<Diagnostics> diagnostics;
+  EXPECT_EQ(Revision::Compile(
+                {.policy_file = "/nonexistent/p.textproto", .policy_text = "", .price_books = {}},
+                {.models = &models, .classes = &classes, .now_nanos = 0, .previous = nullptr}, &diagnostics),
+            nullptr);
+  ASSERT_EQ(diagnostics.size(), 1u);
+  EXPECT_EQ(diagnostics[0].errors(), 1);
+}
+
 TEST(CheckPolicy, AGoodPolicyHasNone) {
   EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }"), ElementsAre());
 }

@@ -145,6 +145,11 @@ std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const 
   Diagnostics of_policy = ReadPolicy(source, &revision->policy_, &revision->policy_hash_);
   revision->book_ = ReadBooks(source.price_books, diagnostics);
   const bool readable = of_policy.ok();
+  if (!readable && revision->policy_.ByteSizeLong() == 0) {
+    // Nothing was read: what is missing in nothing is no news.
+    diagnostics->push_back(std::move(of_policy));
+    return nullptr;
+  }
   CheckPolicy(revision->policy_, &of_policy);
 
   std::vector<routing::CandidateFacts> facts;

@@ -1,6 +1,20 @@
 // The `purser` command.
 
+#include <cstdio>
+#include <string>
+
 #include "engine/cli/verbs.h"
+
+namespace {
+
+bool HasVerb(const CLI::App& app, const std::string& name) {
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (verb->get_name() == name) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Purser prices every model call before it is made, and keeps the books after it.", "purser");
@@ -21,6 +35,10 @@ int main(int argc, char** argv) {
   purser::cli::AddFitVerb(app);
   purser::cli::AddEvalVerb(app);
   purser::cli::AddCacheEvalVerb(app);
+  if (argc > 1 && argv[1][0] != '-' && !HasVerb(app, argv[1])) {
+    std::fprintf(stderr, "purser: there is no verb \"%s\"; purser --help lists them\n", argv[1]);
+    return 2;
+  }
   CLI11_PARSE(app, argc, argv);
   return 0;
 }
