@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
+#include <thread>
 
 namespace purser::pricing {
 namespace {
@@ -57,18 +59,31 @@ int64_t QuantileSketch::ValueOf(int bucket) {
 }
 
 void QuantileSketch::Add(int64_t value) {
+  if (count_.load(std::memory_order_relaxed) >= 2 * kMemory)
+    return;  // The halving thread is being kept waiting.
   value = std::clamp<int64_t>(value, 0, kMaxValue);
   buckets_[BucketOf(value)].fetch_add(1, std::memory_order_relaxed);
   sum_.fetch_add(value, std::memory_order_relaxed);
   const int32_t count = count_.fetch_add(1, std::memory_order_relaxed) + 1;
-  if (count == kMemory) Forget();
+  if (count >= kMemory) Forget();
   if (count >= publish_at_.load(std::memory_order_relaxed)) Publish();
 }
 
 // Halves all counts. An odd one is carried to the next bucket, so that the total and every quantile stay
 // within one observation of what they were. Only subtracts what it saw, so an Add at the same time is not
-// lost.
+// lost. One thread halves at a time: two would subtract the same observations twice.
 void QuantileSketch::Forget() {
+  // Looked at again after letting go: what was added in between found the flag up and left.
+  while (count_.load() >= kMemory && !halving_.exchange(true)) {
+    while (count_.load(std::memory_order_relaxed) >= kMemory) Halve();
+    halving_.store(false);
+  }
+}
+
+void QuantileSketch::Halve() {
+  // What is taken off weighs the mean of now, however long this thread is kept waiting below.
+  const int64_t sum = sum_.load(std::memory_order_relaxed);
+  const int64_t count = std::max(1, count_.load(std::memory_order_relaxed));
   int carry = 0;
   int32_t removed = 0;
   for (std::atomic<uint16_t>& bucket : buckets_) {
@@ -79,15 +94,15 @@ void QuantileSketch::Forget() {
     bucket.fetch_sub(static_cast<uint16_t>(seen - kept), std::memory_order_relaxed);
     removed += seen - kept;
   }
-  const int32_t count = count_.fetch_sub(removed, std::memory_order_relaxed);
-  const int64_t sum = sum_.load(std::memory_order_relaxed);
-  if (count > 0) sum_.fetch_sub(sum * removed / count, std::memory_order_relaxed);
+  count_.fetch_sub(removed, std::memory_order_relaxed);
+  sum_.fetch_sub(sum * removed / count, std::memory_order_relaxed);
   publish_at_.store(0, std::memory_order_relaxed);
 }
 
 void QuantileSketch::Publish() {
   std::array<uint16_t, kBuckets> seen;
   int64_t count = 0;
+  const int32_t before = count_.load(std::memory_order_relaxed);
   for (int b = 0; b < kBuckets; ++b) count += seen[b] = buckets_[b].load(std::memory_order_relaxed);
   if (count == 0) return;
   const std::array<int64_t, 4> ranks = {RankOf(0.5, count), RankOf(0.9, count), RankOf(0.95, count),
@@ -100,6 +115,8 @@ void QuantileSketch::Publish() {
   }
   const auto mean = static_cast<float>(static_cast<double>(sum_.load(std::memory_order_relaxed)) /
                                        static_cast<double>(count));
+  // A thread that was kept waiting above has read buckets and sum of different moments; others publish since.
+  if (std::abs(count_.load(std::memory_order_relaxed) - before) > 16 + before / 16) return;
   // Never the word that says "nothing yet", not even where all values were 0.
   summary_.store(Pack(std::max(mean, 1e-9f), found), std::memory_order_release);
   publish_at_.store(static_cast<int32_t>(count + 1 + count / 32), std::memory_order_relaxed);
@@ -141,9 +158,11 @@ void QuantileSketch::MergeCounts(const std::array<uint16_t, kBuckets>& counts, i
     total += counts[b];
   }
   if (total == 0) return;
+  // Never far beyond what a bucket can count, however often others merge while a halving is kept waiting.
+  while (count_.load(std::memory_order_relaxed) >= 2 * kMemory) std::this_thread::yield();
   sum_.fetch_add(sum, std::memory_order_relaxed);
   count_.fetch_add(total, std::memory_order_relaxed);
-  while (count_.load(std::memory_order_relaxed) >= kMemory) Forget();
+  if (count_.load(std::memory_order_relaxed) >= kMemory) Forget();
   Publish();
 }
 

@@ -17,7 +17,8 @@ struct QuantileSummary {
   int64_t p90 = 0;
   int64_t p95 = 0;
   int64_t p99 = 0;
-  int64_t count = 0;  // How many observations it speaks for (recent ones: at most kMemory).
+  int64_t count =
+      0;  // How many observations it speaks for (recent ones: kMemory, or up to twice that for a moment).
 
   friend bool operator==(const QuantileSummary&, const QuantileSummary&) = default;
 };
@@ -27,7 +28,8 @@ struct QuantileSummary {
 // Buckets are exact below 32 and sixteen to an octave above (as in HDR histograms), so that a quantile is
 // within 1/32 (3.2 %) of the true one of the same observations. Values are 0 ... kMaxValue; smaller and
 // larger ones count as these. Decay: whenever 2048 observations are in it, all counts are halved, so an
-// observation's weight has a half-life of 1024 and what the sketch says follows drift.
+// observation's weight has a half-life of 1024 and what the sketch says follows drift. While the thread that
+// halves is preempted, others add up to 4096; what arrives beyond is left out.
 //
 // Fixed size (552 bytes), no allocation. Thread-safe and lock-free: Add, Merge and Summary may run at any
 // time from any thread. Summary reads one word: it is of one moment, at most 1/32 of the observations (or
@@ -64,13 +66,15 @@ class QuantileSketch {
 
  private:
   void MergeCounts(const std::array<uint16_t, kBuckets>& counts, int64_t sum);
-  void Forget();   // Halves everything.
+  void Forget();  // Halves everything until less than kMemory is left, unless another thread is doing so.
+  void Halve();
   void Publish();  // Makes Summary() say what the buckets say.
 
   std::atomic<uint64_t> summary_{0};  // mean as float, then buckets of p50, p90, p95, p99.
   std::atomic<int64_t> sum_{0};
   std::atomic<int32_t> count_{0};
   std::atomic<int32_t> publish_at_{1};
+  std::atomic<bool> halving_{false};
   std::array<std::atomic<uint16_t>, kBuckets> buckets_ = {};
 };
 

@@ -185,6 +185,7 @@ TEST(QuantileSketchTest, ThreadsLoseNothing) {
     });
   for (std::thread& thread : threads) thread.join();
   EXPECT_GE(sketch.Summary().count, QuantileSketch::kMemory / 2 - 100);
+  // All are idle, so that no halving is under way.
   EXPECT_LE(sketch.Summary().count, QuantileSketch::kMemory);
   EXPECT_NEAR(static_cast<double>(sketch.Quantile(0.5)), 500, 80);
   EXPECT_NEAR(sketch.Summary().mean, 500, 80);
