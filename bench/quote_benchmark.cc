@@ -80,6 +80,24 @@ void BM_Quote(benchmark::State& state) {
 }
 BENCHMARK(BM_Quote)->Arg(1)->Arg(24);
 
+// What Decide asks of every candidate: the totals, without line items.
+void BM_QuoteTotals(benchmark::State& state) {
+  const auto book = Book(24);
+  std::vector<PricedCandidate> candidates;
+  for (int i = 0; i < state.range(0); ++i)
+    candidates.push_back({*book->Resolve(absl::StrCat("model-", i), "p")});
+  const QuoteInput input = Request();
+  std::vector<QuoteTotals> totals(candidates.size());
+  const int64_t before = allocations;
+  for (auto _ : state) {
+    for (size_t i = 0; i < candidates.size(); ++i) totals[i] = MakeQuoteTotals(candidates[i], input);
+    benchmark::DoNotOptimize(totals.data());
+    benchmark::ClobberMemory();
+  }
+  state.counters["allocations"] = static_cast<double>(allocations - before);
+}
+BENCHMARK(BM_QuoteTotals)->Arg(1)->Arg(24);
+
 void BM_Realize(benchmark::State& state) {
   const auto book = Book(1);
   const ModelPrices& prices = **book->Resolve("model-0", "p");

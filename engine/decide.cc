@@ -157,18 +157,25 @@ const LearnedEstimates& EngineImpl::ReadLearned(const Revision& revision,
       scratch->learned[((request_class.hash ^ feature) >> 32) % DecideScratch::kLearnedKinds];
   scratch->estimates = &estimates;
   if (!estimates.IsDue(revision.serial(), request_class.hash, feature)) return estimates;
-  estimates.outputs.clear();
-  estimates.latency_ms.clear();
+  estimates.candidates.clear();
   for (const Revision::Candidate& candidate : revision.candidates()) {
     int64_t cold = candidate.expected_output_tokens;
     if (cold == 0) cold = request_class.expected_output_tokens;
     if (cold == 0) cold = revision.expected_output_tokens();
     // Nothing learned: the policy's number is the mean, and the request's cap the only bound.
     constexpr int64_t kNoBound = std::numeric_limits<int64_t>::max();
-    estimates.outputs.push_back(outputs_.Get(
+    const pricing::OutputEstimate output = outputs_.Get(
         {candidate.model_hash, request_class.hash, feature},
-        {.mean = static_cast<double>(cold), .p50 = cold, .p90 = kNoBound, .p99 = kNoBound, .count = 0}));
-    estimates.latency_ms.push_back(candidate.stats->latency_ms.Summary());
+        {.mean = static_cast<double>(cold), .p50 = cold, .p90 = kNoBound, .p99 = kNoBound, .count = 0});
+    const pricing::QuantileSummary latency = candidate.stats->latency_ms.Summary();
+    estimates.candidates.push_back({
+        .output_tokens = static_cast<int64_t>(std::ceil(output.mean)),
+        .output_p90 = output.p90,
+        .output_p99 = output.p99,
+        .latency_p50_ms =
+            latency.count > 0 ? static_cast<int32_t>(latency.p50) : candidate.expected_latency_ms,
+        .latency_p95_ms = static_cast<int32_t>(latency.p95),
+    });
   }
   return estimates;
 }
@@ -177,49 +184,43 @@ void EngineImpl::QuoteCandidates(const Revision& revision, const Request& reques
                                  DecideScratch* scratch, Decision* decision) const {
   const size_t count = revision.candidates().size();
   scratch->prices.resize(count);
-  scratch->quote_inputs.resize(count);
+  scratch->output_tokens.resize(count);
   const Revision::RequestClass& request_class = revision.request_class(scratch->verdict.request_class);
   const LearnedEstimates& estimates = ReadLearned(revision, request_class, request, scratch);
-  pricing::Quote quote;
+  pricing::QuoteInput& asked = scratch->request_input;
+  asked = {};
+  asked.cached_tokens = request.cached_input_tokens;
+  asked.cache_write_tokens = request.cache_write_tokens;
+  asked.images = request.images;
+  asked.region = request.region;
+  asked.time_nanos = now;
+  pricing::QuoteInput input = asked;
   scratch->verdict.candidates.ForEach([&](int i) {
     const Revision::Candidate& candidate = revision.candidates()[i];
-    pricing::QuoteInput& input = scratch->quote_inputs[i];
-    input = {};
-    input.input_tokens = scratch->input_tokens[i];
-    input.most_input_tokens = scratch->most_input_tokens[i];
-    input.cached_tokens = std::clamp<int64_t>(request.cached_input_tokens, 0, input.input_tokens);
-    input.cache_write_tokens = std::clamp<int64_t>(request.cache_write_tokens, 0, input.input_tokens);
-    input.images = request.images;
-    input.region = request.region;
-    input.time_nanos = now;
-    input.most_output_tokens =
-        candidate.max_output_tokens > 0 ? candidate.max_output_tokens : kUnstatedMaxOutput;
-    if (request.max_output_tokens > 0) {
-      input.most_output_tokens = std::min(input.most_output_tokens, request.max_output_tokens);
-    }
-
-    const pricing::OutputEstimate& output = estimates.outputs[i];
-    input.output_tokens =
-        std::min<int64_t>(static_cast<int64_t>(std::ceil(output.mean)), input.most_output_tokens);
+    const LearnedEstimates::OfCandidate& learned = estimates.candidates[i];
+    DecideScratch::OutputTokens& output = scratch->output_tokens[i];
+    output.most = candidate.max_output_tokens > 0 ? candidate.max_output_tokens : kUnstatedMaxOutput;
+    if (request.max_output_tokens > 0) output.most = std::min(output.most, request.max_output_tokens);
+    output.expected = std::min(learned.output_tokens, output.most);
+    scratch->SetQuoteInput(i, &input);
 
     routing::Price& price = scratch->prices[i];
-    price = {};
-    pricing::MakeQuote(candidate.priced, input, &quote);
+    const pricing::QuoteTotals quote = pricing::MakeQuoteTotals(candidate.priced, input);
     price.known = quote.priced;
-    price.expected_nanos = quote.priced ? quote.expected_nanos : 0;
-    price.worst_nanos = quote.priced ? quote.worst_nanos : 0;
+    price.expected_nanos = quote.expected_nanos;
+    price.worst_nanos = quote.worst_nanos;
+    price.batch_expected_nanos = price.batch_worst_nanos = -1;
     if (request.deferrable && candidate.batch.prices != nullptr) {
-      pricing::MakeQuote(candidate.batch, input, &quote);
-      if (quote.priced) {
-        price.batch_expected_nanos = quote.expected_nanos;
-        price.batch_worst_nanos = quote.worst_nanos;
+      const pricing::QuoteTotals batch = pricing::MakeQuoteTotals(candidate.batch, input);
+      if (batch.priced) {
+        price.batch_expected_nanos = batch.expected_nanos;
+        price.batch_worst_nanos = batch.worst_nanos;
       }
     }
-    const pricing::QuantileSummary& latency = estimates.latency_ms[i];
-    price.p50_ms = latency.count > 0 ? static_cast<int32_t>(latency.p50) : candidate.expected_latency_ms;
-    price.p95_ms = static_cast<int32_t>(latency.p95);
-    decision->candidates[i].expected_nanos = price.expected_nanos;
-    decision->candidates[i].worst_nanos = price.worst_nanos;
+    price.p50_ms = learned.latency_p50_ms;
+    price.p95_ms = learned.latency_p95_ms;
+    decision->candidates[i].expected_nanos = quote.expected_nanos;
+    decision->candidates[i].worst_nanos = quote.worst_nanos;
   });
 }
 
@@ -266,7 +267,7 @@ void EngineImpl::KeepPending(const Revision& revision, const Request& request, i
   call->uncorrected_input_tokens =
       scratch.counted_by_caller ? 0 : scratch.family_tokens[static_cast<int>(candidate.family)];
   call->history_tokens = scratch.counted_by_caller ? 0 : std::max<int64_t>(request.history_tokens, 0);
-  call->expected_output_tokens = scratch.quote_inputs[scratch.chosen].output_tokens;
+  call->expected_output_tokens = scratch.output_tokens[scratch.chosen].expected;
   pending_.Publish(call, decision->ticket);
 
   decision->action = Action::kDispatch;

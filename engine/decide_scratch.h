@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_DECIDE_SCRATCH_H_
 #define PURSER_ENGINE_DECIDE_SCRATCH_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -25,8 +26,14 @@ struct LearnedEstimates {
   uint64_t request_class = 0;
   uint64_t feature = 0;
   uint32_t uses = 0;
-  std::vector<pricing::OutputEstimate> outputs;  // By candidate.
-  std::vector<pricing::QuantileSummary> latency_ms;
+  struct OfCandidate {
+    int64_t output_tokens = 0;  // Expected: the mean, rounded up.
+    int64_t output_p90 = 0;
+    int64_t output_p99 = 0;
+    int32_t latency_p50_ms = 0;  // 0: not known.
+    int32_t latency_p95_ms = 0;
+  };
+  std::vector<OfCandidate> candidates;
 
   // Counts a use. True: it has to be read (again).
   bool IsDue(uint64_t of_revision, uint64_t of_class, uint64_t of_feature) {
@@ -58,7 +65,29 @@ struct DecideScratch {
   static constexpr int kLearnedKinds = 16;
   std::array<LearnedEstimates, kLearnedKinds> learned;  // By the hash of class and feature.
   const LearnedEstimates* estimates = nullptr;          // Of this request.
-  std::vector<pricing::QuoteInput> quote_inputs;
+  // What is quoted: the request's part, and by candidate what differs. A candidate that was not quoted has
+  // stale numbers.
+  pricing::QuoteInput request_input;
+  struct OutputTokens {
+    int64_t expected = 0;
+    int64_t most = 0;
+  };
+  std::vector<OutputTokens> output_tokens;
+
+  pricing::QuoteInput QuoteInputOf(int candidate) const {
+    pricing::QuoteInput input = request_input;
+    SetQuoteInput(candidate, &input);
+    return input;
+  }
+  // Makes `input`, a copy of request_input, that of `candidate`.
+  void SetQuoteInput(int candidate, pricing::QuoteInput* input) const {
+    input->input_tokens = input_tokens[candidate];
+    input->most_input_tokens = most_input_tokens[candidate];
+    input->cached_tokens = std::clamp<int64_t>(request_input.cached_tokens, 0, input->input_tokens);
+    input->cache_write_tokens = std::clamp<int64_t>(request_input.cache_write_tokens, 0, input->input_tokens);
+    input->output_tokens = output_tokens[candidate].expected;
+    input->most_output_tokens = output_tokens[candidate].most;
+  }
 
   budget::Scope scope;
 

@@ -93,7 +93,7 @@ std::string EngineImpl::Explain(const Request& request) {
                           FormatUsd(ranked.expected_nanos), FormatUsd(ranked.worst_nanos),
                           ranked.batch ? " (batch)" : "");
     const pricing::Quote quote = pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced,
-                                                    scratch.quote_inputs[ranked.candidate]);
+                                                    scratch.QuoteInputOf(ranked.candidate));
     AppendQuote(quote, &text);
   }
 

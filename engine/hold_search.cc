@@ -64,14 +64,14 @@ class HoldSearch {
   bool Try(const routing::Ranked& ranked, int64_t output_cap, budget::HoldResult* result) {
     const int i = ranked.candidate;
     const Revision::Candidate& candidate = revision_.candidates()[i];
-    pricing::QuoteInput input = scratch_.quote_inputs[i];
+    pricing::QuoteInput input = scratch_.QuoteInputOf(i);
     int64_t expected = ranked.expected_nanos;
     int64_t worst = ranked.worst_nanos;
     if (output_cap > 0) {
       input.most_output_tokens = output_cap;
       input.output_tokens = std::min(input.output_tokens, output_cap);
-      const pricing::Quote clamped =
-          pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced, input);
+      const pricing::QuoteTotals clamped =
+          pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, input);
       expected = clamped.expected_nanos;
       worst = clamped.worst_nanos;
     }
@@ -97,15 +97,16 @@ class HoldSearch {
 
   // What a learned share of such calls does not exceed.
   budget::Amounts Likely(const routing::Ranked& ranked, const pricing::QuoteInput& input) const {
-    const pricing::OutputEstimate& output = scratch_.estimates->outputs[ranked.candidate];
+    const LearnedEstimates::OfCandidate& learned = scratch_.estimates->candidates[ranked.candidate];
     const Revision::Candidate& candidate = revision_.candidates()[ranked.candidate];
     pricing::QuoteInput likely = input;
-    const int64_t quantile = revision_.plan().hold_quantile() <= 0.9 ? output.p90 : output.p99;
+    const int64_t quantile =
+        revision_.plan().hold_quantile() <= 0.9 ? learned.output_p90 : learned.output_p99;
     likely.most_output_tokens = std::min(quantile, input.most_output_tokens);
     likely.output_tokens = std::min(likely.output_tokens, likely.most_output_tokens);
     likely.most_input_tokens = input.input_tokens;
-    const pricing::Quote quote =
-        pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced, likely);
+    const pricing::QuoteTotals quote =
+        pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, likely);
     return budget::Amounts::Call(quote.worst_nanos, likely.most_input_tokens + likely.most_output_tokens,
                                  likely.most_output_tokens, StepsOf(request_.attempt));
   }
@@ -139,12 +140,12 @@ class HoldSearch {
     call_.scope.provider = candidate.provider;
     call_.scope.model = candidate.model;
     const budget::Amounts left = accounts_.Headroom(revision_.plan(), call_.scope, call_.waived, now_).left;
-    pricing::QuoteInput input = scratch_.quote_inputs[ranked.candidate];
+    pricing::QuoteInput input = scratch_.QuoteInputOf(ranked.candidate);
     const auto fits = [&](int64_t cap) {
       input.most_output_tokens = cap;
       input.output_tokens = std::min(input.output_tokens, cap);
-      const pricing::Quote quote =
-          pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced, input);
+      const pricing::QuoteTotals quote =
+          pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, input);
       return quote.worst_nanos <= left[budget::Dimension::kUsd] &&
              input.most_input_tokens + cap <= left[budget::Dimension::kTokens] &&
              cap <= left[budget::Dimension::kOutputTokens];
@@ -193,7 +194,7 @@ int64_t TokensToDrop(const Revision& revision, const DecideScratch& scratch,
                      const budget::Shortage& shortage) {
   const routing::Ranked& ranked = scratch.choice.ranked[0];
   const int64_t left = shortage.limit - shortage.settled - shortage.held - shortage.presumed;
-  pricing::QuoteInput input = scratch.quote_inputs[ranked.candidate];
+  pricing::QuoteInput input = scratch.QuoteInputOf(ranked.candidate);
   const int64_t all = input.most_input_tokens;
   if (shortage.dimension == budget::Dimension::kTokens) return std::min(all, shortage.asked - left);
   if (shortage.dimension != budget::Dimension::kUsd) return 0;
@@ -203,7 +204,8 @@ int64_t TokensToDrop(const Revision& revision, const DecideScratch& scratch,
     input.input_tokens = std::min(input.input_tokens, tokens);
     input.cached_tokens = std::min(input.cached_tokens, input.input_tokens);
     input.cache_write_tokens = std::min(input.cache_write_tokens, input.input_tokens);
-    return pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced, input).worst_nanos <= left;
+    return pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, input).worst_nanos <=
+           left;
   };
   int64_t low = 0;
   int64_t high = all;

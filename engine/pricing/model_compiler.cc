@@ -117,12 +117,48 @@ class ModelCompiler {
   Diagnostics* diagnostics_;
 };
 
-bool IsPlain(const MeterRate& rate) {
+// What is not the whole input's size, or not in femto-dollars, does not fit into FlatRates.
+bool IsFlat(const MeterRate& rate) {
   const auto in_femtos = [](UnitPrice price) { return price.denominator == kFemtosPerNano; };
   return rate.rule == TierRule::kWhole && rate.minimum == 0 && rate.meter != Meter::kRequests &&
-         (rate.tiers.empty() || rate.sized_by == Meter::kInputTokens) && in_femtos(rate.base) &&
-         std::all_of(rate.tiers.begin(), rate.tiers.end(),
-                     [&](const PriceTier& tier) { return in_femtos(tier.price); });
+         rate.tiers.size() <= 1 && in_femtos(rate.base) &&
+         (rate.tiers.empty() || (rate.sized_by == Meter::kInputTokens && in_femtos(rate.tiers[0].price)));
+}
+
+FlatRates Flatten(const Sheet& sheet) {
+  FlatRates flat;
+  if (sheet.rates.empty()) return flat;
+  for (const MeterRate& rate : sheet.rates) {
+    if (!IsFlat(rate)) return {};
+    if (rate.tiers.empty()) continue;
+    const int64_t above = rate.tiers[0].start - (rate.inclusive ? 1 : 0);
+    if (flat.above != INT64_MAX && flat.above != above) return {};
+    flat.above = above;
+  }
+  const auto rate_of = [&](Meter meter) -> const MeterRate* {
+    const int8_t by = sheet.billed_by[static_cast<int>(meter)];
+    return by < 0 ? nullptr : &sheet.rates[by];
+  };
+  // The dearer of two tiers is looked for rate by rate: output may get cheaper where input gets dearer.
+  const auto set = [&](int64_t FlatRates::Column::*field, Meter meter) {
+    const MeterRate* rate = rate_of(meter);
+    if (rate == nullptr) return;
+    flat.base.*field = rate->base.numerator;
+    flat.upper.*field = rate->tiers.empty() ? rate->base.numerator : rate->tiers[0].price.numerator;
+    flat.dearest_reach.*field = std::max(flat.base.*field, flat.upper.*field);
+  };
+  using Column = FlatRates::Column;
+  set(&Column::input, Meter::kInputTokens);
+  set(&Column::cache_read, Meter::kCacheReadTokens);
+  set(&Column::cache_write_5m, Meter::kCacheWrite5mTokens);
+  set(&Column::cache_write_1h, Meter::kCacheWrite1hTokens);
+  set(&Column::output, Meter::kOutputTokens);
+  set(&Column::dearest_output, Meter::kOutputReasoningTokens);
+  for (Column* column : {&flat.base, &flat.upper, &flat.dearest_reach}) {
+    if (column->output >= 0) column->dearest_output = std::max(column->dearest_output, column->output);
+  }
+  flat.serves = true;
+  return flat;
 }
 
 // Orders a sheet's rates and says which meter bills what.
@@ -139,7 +175,6 @@ void Finish(Sheet* sheet) {
       if (Dearer(tier.price, rate.dearest)) rate.dearest = tier.price;
     }
   }
-  sheet->plain = std::all_of(sheet->rates.begin(), sheet->rates.end(), IsPlain);
   // From the general to the specific, so that the most specific rate has the last word.
   std::fill(std::begin(sheet->billed_by), std::end(sheet->billed_by), int8_t{-1});
   for (int r = static_cast<int>(sheet->rates.size()) - 1; r >= 0; --r) {
@@ -152,6 +187,7 @@ void Finish(Sheet* sheet) {
       by = static_cast<int8_t>(r);
     });
   }
+  sheet->flat = Flatten(*sheet);
 }
 
 void ModelCompiler::CompileFacts(const prices::Model& model, ModelPrices* prices) {

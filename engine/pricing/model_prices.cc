@@ -57,4 +57,16 @@ const Sheet* ModelPrices::SheetFor(ServiceTier tier, std::string_view region, in
   return SheetFor(ServiceTier::kStandard, region, time_nanos);
 }
 
+const Sheet* ModelPrices::SheetAlwaysFor(ServiceTier tier) const {
+  if (tier == ServiceTier::kUnstated) tier = ServiceTier::kStandard;
+  for (const Sheet& sheet : sheets) {
+    const bool serves = sheet.service_tiers == 0 || (sheet.service_tiers >> static_cast<int>(tier) & 1) != 0;
+    if (!serves) continue;
+    const bool always = sheet.from_nanos == INT64_MIN && sheet.until_nanos == INT64_MAX &&
+                        sheet.regions.empty() && sheet.regions_except.empty() && sheet.windows.empty();
+    return always ? &sheet : nullptr;
+  }
+  return tier == ServiceTier::kStandard ? nullptr : SheetAlwaysFor(ServiceTier::kStandard);
+}
+
 }  // namespace purser::pricing

@@ -56,6 +56,33 @@ struct TimeWindow {
   bool Contains(int64_t time_nanos) const;
 };
 
+// The rates of nearly every sheet: token prices at whole femto-dollars, at most one threshold of the whole
+// input's size above which each call is repriced, no minimums, no fee per request. Three columns of a table,
+// so that a quote is a handful of 64-bit products without a look-up.
+struct FlatRates {
+  // Femto-dollars a token, each already what bills the meter (its own rate or its parent's). -1: unpriced;
+  // the cache columns are priced wherever input is.
+  struct Column {
+    int64_t input = -1;
+    int64_t cache_read = -1;
+    int64_t cache_write_5m = -1;
+    int64_t cache_write_1h = -1;
+    int64_t output = -1;
+    int64_t dearest_output = -1;  // Of output and reasoning.
+  };
+  bool serves = false;  // False: this sheet says more than fits here.
+  int64_t above = INT64_MAX;
+  Column base;   // Inputs up to `above`.
+  Column upper;  // Larger inputs.
+  Column
+      dearest_reach;  // The dearer of the two, rate by rate: the worst case of an input that may be larger.
+
+  const Column& At(int64_t input_tokens) const { return input_tokens > above ? upper : base; }
+  const Column& DearestUpTo(int64_t input_tokens) const {
+    return input_tokens > above ? dearest_reach : base;
+  }
+};
+
 // One price list of a model: its rates, and when it applies.
 struct Sheet {
   // Conditions; all must hold.
@@ -73,9 +100,7 @@ struct Sheet {
   // For each meter the index in `rates` of what bills a unit of it: its own rate, else the rate of the
   // nearest meter that includes it; -1: unpriced.
   int8_t billed_by[kMeterCount];
-  // Nothing but whole-call tiers by input size, at whole femto-dollars, without minimums and fees per
-  // request: as nearly every sheet is. Quoted by shorter arithmetic.
-  bool plain = false;
+  FlatRates flat;
 };
 
 // What one model costs at one provider, and what the price books know of it. Immutable.
@@ -97,6 +122,9 @@ struct ModelPrices {
   // The sheet for a call; null if none applies (the model is unpriced then). A service tier without a sheet
   // of its own is billed as standard.
   const Sheet* SheetFor(ServiceTier tier, std::string_view region, int64_t time_nanos) const;
+
+  // The sheet that SheetFor answers at every region and time; null if that depends on them.
+  const Sheet* SheetAlwaysFor(ServiceTier tier) const;
 };
 
 }  // namespace purser::pricing

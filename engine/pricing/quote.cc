@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/pricing/flat_quote.h"
 #include "engine/pricing/rate_size.h"
 
 namespace purser::pricing {
@@ -110,114 +111,43 @@ void Quoting::Run() {
   Add(Meter::kToolCalls, 0, input_.tool_calls);
 }
 
-// The same for a plain sheet and a request of plain text: a handful of 64-bit products instead of exact
-// fractions.
-class PlainQuoting {
- public:
-  PlainQuoting(const Sheet& sheet, const QuoteInput& input, Quote* quote)
-      : sheet_(sheet),
-        input_(input),
-        quote_(quote),
-        most_input_(std::max(input.input_tokens, input.most_input_tokens)) {}
-
-  static bool Serves(const Sheet& sheet, const QuoteInput& input) {
-    return sheet.plain && (input.audio_input_tokens | input.image_input_tokens | input.images |
-                           input.web_searches | input.tool_calls | input.output_images) == 0;
-  }
-
-  void Run();
-
- private:
-  const MeterRate* RateOf(Meter meter) const {
-    const int8_t by = sheet_.billed_by[static_cast<int>(meter)];
-    return by < 0 ? nullptr : sheet_.rates.data() + by;
-  }
-  int64_t Dearest(const MeterRate& rate) const {
-    return rate.tiers.empty() ? rate.base.numerator : DearestUpTo(rate, input_.most_input_tokens).numerator;
-  }
-  void Add(Meter meter, const MeterRate& rate, int64_t units, int64_t most_units, int64_t most_femtos);
-
-  const Sheet& sheet_;
-  const QuoteInput& input_;
-  Quote* quote_;
-  const int64_t most_input_;
-};
-
-inline int64_t ChargeFemtosUp(int64_t units, int64_t femtos) {
-  uint64_t product;
-  if (__builtin_mul_overflow(static_cast<uint64_t>(units), static_cast<uint64_t>(femtos), &product) ||
-      product > ~uint64_t{kFemtosPerNano}) [[unlikely]] {
-    return ChargeUp(units, {femtos, kFemtosPerNano});
-  }
-  return static_cast<int64_t>((product + (kFemtosPerNano - 1)) / kFemtosPerNano);
-}
-
-inline void PlainQuoting::Add(Meter meter, const MeterRate& rate, int64_t units, int64_t most_units,
-                              int64_t most_femtos) {
-  const int64_t femtos =
-      rate.tiers.empty() ? rate.base.numerator : PriceAt(rate, input_.input_tokens).numerator;
-  QuoteItem& item = quote_->Append();
-  item.meter = meter;
-  item.units = units;
-  item.most_units = most_units;
-  item.price = {femtos, kFemtosPerNano};
-  item.most_price = {most_femtos, kFemtosPerNano};
-  item.nanos = ChargeFemtosUp(units, femtos);
-  item.most_nanos = ChargeFemtosUp(most_units, most_femtos);
-  quote_->expected_nanos = AddSaturating(quote_->expected_nanos, item.nanos);
-  quote_->worst_nanos = AddSaturating(quote_->worst_nanos, item.most_nanos);
-}
-
-void PlainQuoting::Run() {
-  if (most_input_ > 0) {
-    const MeterRate* plain = RateOf(Meter::kInputTokens);
-    if (plain == nullptr) {
-      quote_->unpriced.Add(Meter::kInputTokens);
-    } else {
-      const int64_t cached = std::clamp<int64_t>(input_.cached_tokens, 0, input_.input_tokens);
-      const int64_t written = std::clamp<int64_t>(input_.cache_write_tokens, 0, input_.input_tokens - cached);
-      const int64_t special = cached + written;
-      int64_t dearest = Dearest(*plain);
-      if (special > 0) {
-        const Meter write = input_.cache_write_1h ? Meter::kCacheWrite1hTokens : Meter::kCacheWrite5mTokens;
-        const MeterRate& write_rate = *RateOf(write);  // Billed as input at least.
-        const MeterRate& read_rate = *RateOf(Meter::kCacheReadTokens);
-        dearest = std::max(dearest, Dearest(write_rate));
-        if (cached > 0) {
-          Add(Meter::kCacheReadTokens, read_rate, cached, cached, std::max(dearest, Dearest(read_rate)));
-        }
-        if (written > 0) Add(write, write_rate, written, written, dearest);
-      }
-      if (most_input_ > special) {
-        Add(Meter::kInputTokens, *plain, input_.input_tokens - special, most_input_ - special, dearest);
-      }
-    }
-  }
-  const int64_t most_output = std::max(input_.output_tokens, input_.most_output_tokens);
-  if (most_output <= 0) return;
-  const MeterRate* output = RateOf(Meter::kOutputTokens);
-  if (output == nullptr) {
-    quote_->unpriced.Add(Meter::kOutputTokens);
-    return;
-  }
-  const MeterRate& reasoning = *RateOf(Meter::kOutputReasoningTokens);  // Billed as output at least.
-  Add(Meter::kOutputTokens, *output, input_.output_tokens, most_output,
-      std::max(Dearest(*output), &reasoning == output ? 0 : Dearest(reasoning)));
+void QuoteFlatItems(const FlatRates& flat, const QuoteInput& input, Quote* quote) {
+  quote->unpriced =
+      QuoteFlat(flat, input,
+                [quote](Meter meter, int64_t units, int64_t most_units, int64_t femtos, int64_t most_femtos) {
+                  QuoteItem& item = quote->Append();
+                  item.meter = meter;
+                  item.units = units;
+                  item.most_units = most_units;
+                  item.price = {femtos, kFemtosPerNano};
+                  item.most_price = {most_femtos, kFemtosPerNano};
+                  item.nanos = ChargeFemtosUp(units, femtos);
+                  item.most_nanos = ChargeFemtosUp(most_units, most_femtos);
+                  quote->expected_nanos = AddSaturating(quote->expected_nanos, item.nanos);
+                  quote->worst_nanos = AddSaturating(quote->worst_nanos, item.most_nanos);
+                });
 }
 
 }  // namespace
 
 void MakeQuote(const PricedCandidate& candidate, const QuoteInput& input, Quote* quote) {
   quote->Clear();
-  if (candidate.prices == nullptr) return;
-  quote->sheet = candidate.prices->SheetFor(candidate.service_tier, input.region, input.time_nanos);
+  quote->sheet = candidate.SheetFor(input);
   if (quote->sheet == nullptr || quote->sheet->rates.empty()) return;
-  if (PlainQuoting::Serves(*quote->sheet, input)) {
-    PlainQuoting(*quote->sheet, input, quote).Run();
+  if (quote->sheet->flat.serves && IsPlainText(input)) {
+    QuoteFlatItems(quote->sheet->flat, input, quote);
   } else {
     Quoting(*quote->sheet, input, quote).Run();
   }
   quote->priced = quote->unpriced.empty();
+}
+
+QuoteTotals MakeLongQuoteTotals(const Sheet* sheet, const QuoteInput& input) {
+  if (sheet == nullptr || sheet->rates.empty()) return {};
+  Quote quote;
+  Quoting(*sheet, input, &quote).Run();
+  if (!quote.unpriced.empty()) return {};
+  return {true, quote.expected_nanos, quote.worst_nanos};
 }
 
 }  // namespace purser::pricing

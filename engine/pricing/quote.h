@@ -6,39 +6,15 @@
 #include <span>
 #include <string_view>
 
+#include "engine/pricing/flat_quote.h"
 #include "engine/pricing/meter.h"
 #include "engine/pricing/model_prices.h"
+#include "engine/pricing/quote_input.h"
 #include "engine/pricing/usage.h"
 
 namespace purser::pricing {
 
 // A candidate priced for a request before dispatch.
-
-// What a call is expected to use, and the most it can.
-struct QuoteInput {
-  // Of the whole input. `most_` is an upper bound: the estimate's, or what the caller counted.
-  int64_t input_tokens = 0;
-  int64_t most_input_tokens = 0;
-  // Of the input: what the provider's prompt cache is expected to hold (a worst case never counts on it), and
-  // what the caller asks it to keep.
-  int64_t cached_tokens = 0;
-  int64_t cache_write_tokens = 0;
-  bool cache_write_1h = false;     // Kept for an hour, else five minutes.
-  int64_t audio_input_tokens = 0;  // Of the input.
-  int64_t image_input_tokens = 0;  // Of the input.
-  int64_t images = 0;              // Images sent, for models that bill by the image.
-  // Output, reasoning included.
-  int64_t output_tokens = 0;
-  int64_t most_output_tokens = 0;  // The cap that is sent with the request, else the model's own.
-  // At most this many.
-  int64_t web_searches = 0;
-  int64_t tool_calls = 0;  // That the provider bills: its own tools, not the caller's functions.
-  int64_t requests = 1;
-  int64_t output_images = 0;
-
-  std::string_view region;  // Where the call runs. Empty: not said.
-  int64_t time_nanos = 0;
-};
 
 struct QuoteItem {
   Meter meter = Meter::kInputTokens;
@@ -85,9 +61,31 @@ class Quote {
   };
 };
 
+// What a candidate is quoted by. Made once, when a policy is compiled.
 struct PricedCandidate {
+  PricedCandidate() = default;
+  PricedCandidate(const ModelPrices* model_prices, ServiceTier tier = ServiceTier::kUnstated)  // NOLINT
+      : prices(model_prices),
+        service_tier(tier),
+        always(model_prices == nullptr ? nullptr : model_prices->SheetAlwaysFor(tier)) {}
+
   const ModelPrices* prices = nullptr;
   ServiceTier service_tier = ServiceTier::kUnstated;
+  // The sheet that applies at every region and time; null: it has to be looked for.
+  const Sheet* always = nullptr;
+
+  // Null: none applies.
+  const Sheet* SheetFor(const QuoteInput& input) const {
+    if (always != nullptr || prices == nullptr) return always;
+    return prices->SheetFor(service_tier, input.region, input.time_nanos);
+  }
+};
+
+// What a choice between candidates needs of a quote.
+struct QuoteTotals {
+  bool priced = false;  // False: the amounts are 0 and mean nothing.
+  int64_t expected_nanos = 0;
+  int64_t worst_nanos = 0;  // >= expected_nanos.
 };
 
 // Cannot fail, does not allocate. `prices` may be null: unpriced.
@@ -100,6 +98,28 @@ inline Quote MakeQuote(const PricedCandidate& candidate, const QuoteInput& input
   Quote quote;
   MakeQuote(candidate, input, &quote);
   return quote;
+}
+
+// The same amounts without the items: what is asked of every candidate, where MakeQuote shows the arithmetic
+// of the one that was chosen.
+// Inline, so that the amounts never pass through memory.
+QuoteTotals MakeLongQuoteTotals(const Sheet* sheet, const QuoteInput& input);
+inline QuoteTotals MakeQuoteTotals(const PricedCandidate& candidate, const QuoteInput& input) {
+  const Sheet* sheet = candidate.SheetFor(input);
+  if (sheet == nullptr || !sheet->flat.serves || !IsPlainText(input)) [[unlikely]] {
+    return MakeLongQuoteTotals(sheet, input);
+  }
+  QuoteTotals totals;
+  const MeterSet unpriced = QuoteFlat(
+      sheet->flat, input,
+      [&totals](Meter, int64_t units, int64_t most_units, int64_t femtos, int64_t most_femtos) {
+        totals.expected_nanos = AddSaturating(totals.expected_nanos, ChargeFemtosUp(units, femtos));
+        totals.worst_nanos = AddSaturating(totals.worst_nanos, ChargeFemtosUp(most_units, most_femtos));
+      });
+  if (!unpriced.empty()) [[unlikely]]
+    return {};
+  totals.priced = true;
+  return totals;
 }
 
 }  // namespace purser::pricing

@@ -89,15 +89,26 @@ TEST(MakeQuote, SaturatesInsteadOfWrapping) {
 TEST(MakeQuote, NoCallWithinItsBoundsCostsMoreThanTheWorst) {
   std::mt19937 random(5);
   const auto upto = [&](int64_t most) { return most <= 0 ? 0 : static_cast<int64_t>(random() % (most + 1)); };
+  int flat = 0;
   for (int round = 0; round < 3000; ++round) {
+    // Half of the books tier all rates at one size, as most public ones do.
+    const int64_t shared_above = round % 2 == 0 ? 0 : 1 + static_cast<int64_t>(random() % 4000);
+    const bool shared_inclusive = random() % 3 == 0;
     const auto usd = [&] { return absl::StrCat(1 + random() % 20, ".", 1 + random() % 999); };
     std::string text = "sheets {";
     for (const char* meter : {"input_tokens", "cache_read_tokens", "cache_write_tokens",
                               "cache_write_1h_tokens", "output_tokens", "output_reasoning_tokens"}) {
       const bool needed = std::string(meter) == "input_tokens" || std::string(meter) == "output_tokens";
       if (!needed && random() % 2 == 0) continue;
+      const bool inclusive = shared_above > 0 ? shared_inclusive : random() % 3 == 0;
       absl::StrAppend(&text, "rates { meter: \"", meter, "\" usd: \"", usd(), "\"",
-                      random() % 3 == 0 ? " inclusive: true" : "");
+                      inclusive ? " inclusive: true" : "");
+      if (shared_above > 0) {
+        if (random() % 4 > 0)
+          absl::StrAppend(&text, " tiers { above: ", shared_above, " usd: \"", usd(), "\" }");
+        absl::StrAppend(&text, " }");
+        continue;
+      }
       for (int64_t above = 0, t = random() % 4; t > 0; --t) {
         above += 1 + random() % 2000;
         absl::StrAppend(&text, " tiers { above: ", above, " usd: \"", usd(), "\" }");
@@ -136,8 +147,13 @@ TEST(MakeQuote, NoCallWithinItsBoundsCostsMoreThanTheWorst) {
     ASSERT_LE(quote.expected_nanos, as_expected + 5) << text;
     // A fee of nothing per request leaves the amounts as they are, and takes the longer arithmetic.
     const auto with_fee = PricesForTest(text + R"(rates { meter: "requests" free: true } })");
-    ASSERT_NE(prices->sheets[0].plain, with_fee->sheets[0].plain);
+    ASSERT_FALSE(with_fee->sheets[0].flat.serves);
+    flat += prices->sheets[0].flat.serves;
     const Quote longer = MakeQuote({with_fee.get()}, input);
+    const QuoteTotals totals = MakeQuoteTotals({prices.get()}, input);
+    ASSERT_EQ(totals.priced, quote.priced);
+    ASSERT_EQ(totals.expected_nanos, quote.expected_nanos) << text;
+    ASSERT_EQ(totals.worst_nanos, quote.worst_nanos) << text;
     ASSERT_EQ(quote.expected_nanos, longer.expected_nanos) << text;
     ASSERT_EQ(quote.worst_nanos, longer.worst_nanos) << text;
     // Realized costs round to the nearest, quotes up: never below.
@@ -148,6 +164,7 @@ TEST(MakeQuote, NoCallWithinItsBoundsCostsMoreThanTheWorst) {
     ASSERT_GE(quote.worst_nanos, bill(in, 0, written, out, upto(out))) << text;
     ASSERT_GE(quote.worst_nanos, bill(input.most_input_tokens, 0, 0, input.most_output_tokens, 0)) << text;
   }
+  EXPECT_GE(flat, 1500);
 }
 
 }  // namespace
