@@ -97,18 +97,25 @@ std::string RandomText(std::mt19937_64& random, size_t size) {
   return text;
 }
 
-TEST(TokenReaderTest, TheFastLoopAgreesWithThePlainOne) {
-  if (!HasAvx2()) GTEST_SKIP() << "this machine has no AVX2";
+class FastLoopTest : public testing::TestWithParam<bool> {};
+
+TEST_P(FastLoopTest, AgreesWithThePlainOne) {
+  const bool avx512 = GetParam();
+  if (avx512 ? !HasAvx512() : !HasAvx2()) GTEST_SKIP() << "this machine cannot run it";
+  const ReadChunkFunction fast = avx512 ? ReadChunkAvx512 : ReadChunkAvx2;
   std::mt19937_64 random(4);
   for (int trial = 0; trial < 3000; ++trial) {
     const size_t size = trial < 600 ? static_cast<size_t>(trial) : random() % 20'000;
     const std::string text = RandomText(random, size);
     const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-    ASSERT_EQ(ReadWith(ReadChunkAvx2, FittedWeights(), bytes, size),
+    ASSERT_EQ(ReadWith(fast, FittedWeights(), bytes, size),
               ReadWith(ReadChunkPlain, FittedWeights(), bytes, size))
         << "trial " << trial << ", " << size << " bytes";
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Loops, FastLoopTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Avx512" : "Avx2"; });
 
 // Splits the whole text at once, without chunks.
 TokenSums WithoutChunks(const std::string& text) {

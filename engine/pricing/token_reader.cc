@@ -87,8 +87,20 @@ bool HasAvx2() {
 #endif
 }
 
+bool HasAvx512() {
+#if defined(__x86_64__)
+  return HasAvx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vbmi2");
+#else
+  return false;
+#endif
+}
+
 ReadChunkFunction FastestReadChunk() {
-  static const ReadChunkFunction fastest = HasAvx2() ? ReadChunkAvx2 : ReadChunkPlain;
+  static const ReadChunkFunction fastest = HasAvx512() ? ReadChunkAvx512
+                                           : HasAvx2() ? ReadChunkAvx2
+                                                       : ReadChunkPlain;
   return fastest;
 }
 

@@ -9,8 +9,8 @@
 
 namespace purser::pricing {
 
-// The loops under ReadText. Two of them, which give the same sums for the same bytes: a plain one for any
-// machine, and one for machines with AVX2.
+// The loops under ReadText. Three of them, which give the same sums for the same bytes: a plain one for any
+// machine, and one each for machines with AVX2 and AVX-512.
 
 // Sums in 1/kTokenUnit tokens, a family each.
 using TokenSums = std::array<int64_t, 4>;
@@ -30,7 +30,12 @@ size_t ReadChunkPlain(const TokenWeights& weights, const uint8_t* p, size_t size
 size_t ReadChunkAvx2(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
                      TokenSums* sums);
 
-bool HasAvx2();  // Whether this machine can run ReadChunkAvx2.
+size_t ReadChunkAvx512(const TokenWeights& weights, const uint8_t* p, size_t size, bool is_last,
+                       TokenSums* sums);
+
+// Whether this machine can run them.
+bool HasAvx2();
+bool HasAvx512();
 
 // Reads a whole text with one of the loops.
 TokenSums ReadWith(ReadChunkFunction read_chunk, const TokenWeights& weights, const uint8_t* text,

@@ -62,11 +62,13 @@ inline uint64_t LoadWord(const uint8_t* p) {
 }
 
 // A hash of what a unit is and of what stands around it.
+inline constexpr std::array<uint64_t, 3> kUnitFactors = {0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f,
+                                                         0xbf58476d1ce4e5b9};
 constexpr uint64_t HashUnit(uint64_t first, uint64_t last, uint64_t length, uint64_t around) {
-  uint64_t hash = (first ^ (length << 56) ^ (around << 48)) * 0x9e3779b97f4a7c15;
+  uint64_t hash = (first ^ (length << 56) ^ (around << 48)) * kUnitFactors[0];
   hash ^= hash >> 32;
-  hash += last * 0xc2b2ae3d27d4eb4f;
-  hash = (hash ^ (hash >> 29)) * 0xbf58476d1ce4e5b9;
+  hash += last * kUnitFactors[1];
+  hash = (hash ^ (hash >> 29)) * kUnitFactors[2];
   return hash ^ (hash >> 32);
 }
 
