@@ -179,6 +179,16 @@ nlohmann::ordered_json ItemsOf(const Cost& cost) {
   return items;
 }
 
+// A response with a long answer is some hundred kilobytes.
+constexpr size_t kMostLineBytes = size_t{64} << 20;
+
+// Messages quote what was given, which may be of any length.
+std::string Shortened(std::string_view message) {
+  constexpr size_t kMost = 1000;
+  if (message.size() <= kMost) return std::string(message);
+  return std::string(message.substr(0, kMost)) + " ...";
+}
+
 void RunCost(const CostOptions& options) {
   if (options.prices.empty())
     std::fprintf(stderr, "purser cost: no --prices: only cases that state their rates are priced\n");
@@ -188,16 +198,27 @@ void RunCost(const CostOptions& options) {
   simdjson::ondemand::parser parser;
   std::string line;
   Cost cost;
-  while (std::getline(std::cin, line)) {
+  const auto print = [](const nlohmann::ordered_json& out) {
+    std::cout << out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  };
+  const auto print_error = [&print](int64_t number, std::string_view why) {
+    print({{"line", number}, {"error", Shortened(why)}});
+  };
+  std::ios::sync_with_stdio(false);
+  for (int64_t number = 1; std::getline(std::cin, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const simdjson::padded_string padded(line);
-    const auto one = ReadCase(&parser, padded);
-    nlohmann::ordered_json out;
-    if (!one.ok()) {
-      out["error"] = std::string(one.status().message());
-      std::cout << out.dump() << '\n';
+    if (line.size() > kMostLineBytes) {
+      print_error(number, absl::StrCat("the line has ", line.size(), " bytes; at most ", kMostLineBytes,
+                                       " are read"));
       continue;
     }
+    const simdjson::padded_string padded(line);
+    const auto one = ReadCase(&parser, padded);
+    if (!one.ok()) {
+      print_error(number, std::string(one.status().message()));
+      continue;
+    }
+    nlohmann::ordered_json out;
     std::string model = one->model;
     cost.Clear();
     const absl::Status status = coster.Price(*one, &model, &cost);
@@ -211,9 +232,9 @@ void RunCost(const CostOptions& options) {
       if (options.items) out["items"] = ItemsOf(cost);
       if (cost.state == CostState::kPartlyPriced) out["warning"] = cost.Explain();
     } else {
-      out["error"] = std::string(status.message());
+      out["error"] = Shortened(std::string(status.message()));
     }
-    std::cout << out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+    print(out);
   }
 }
 
