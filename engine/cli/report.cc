@@ -3,13 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/books/findings.h"
+#include "engine/books/report_page.h"
+#include "engine/cli/report_findings.h"
 #include "engine/cli/report_text.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
@@ -30,6 +35,7 @@ constexpr size_t kWidth = 100;
 struct ReportOptions {
   std::string ledger;
   std::string by;
+  std::string economics, html;
   bool json = false;
   bool csv = false;
   size_t top = 10;
@@ -40,29 +46,28 @@ struct Books {
   std::vector<Rollup> rollups;
   Totals total;
   std::string first_day, last_day;
+  books::Span span;
   ledger::LogScanner::End end;
 };
 
 // Shows how far reading has come, on a terminal and only if it takes long.
 class Progress {
  public:
-  explicit Progress(const ledger::LogScanner& scanner)
-      : scanner_(scanner), shown_(isatty(STDERR_FILENO) && scanner.total_bytes() > (256u << 20)) {}
   ~Progress() {
     if (shown_) std::fprintf(stderr, "\r%60s\r", "");
   }
-  void Tick() {
-    if (!shown_ || ++ticks_ % 262144 != 0) return;
+  void Tick(const ledger::LogScanner& scanner) {
+    if (++ticks_ % 262144 != 0 || !isatty(STDERR_FILENO) || scanner.total_bytes() <= (256u << 20)) return;
+    shown_ = true;
     const double share =
-        static_cast<double>(scanner_.bytes_read()) / static_cast<double>(scanner_.total_bytes());
+        static_cast<double>(scanner.bytes_read()) / static_cast<double>(scanner.total_bytes());
     const int full = static_cast<int>(share * 40);
     std::fprintf(stderr, "\rreading [%-40s] %3.0f %%", std::string(static_cast<size_t>(full), '#').c_str(),
                  share * 100);
   }
 
  private:
-  const ledger::LogScanner& scanner_;
-  const bool shown_;
+  bool shown_ = false;
   uint64_t ticks_ = 0;
 };
 
@@ -72,26 +77,24 @@ Books Read(const ReportOptions& options, const std::vector<std::vector<Dimension
   Books books;
   for (const auto& by : breakdowns) books.rollups.emplace_back(by);
   ledger::Entry entry;
-  int64_t first = INT64_MAX, last = INT64_MIN;
-  Progress progress((*reader)->scanner());
+  Progress progress;
   while (true) {
     const absl::StatusOr<bool> more = (*reader)->Next(&entry);
     if (!more.ok()) Fail("report", std::string(more.status().message()));
     if (!*more) break;
     books.total.Add(entry);
     for (Rollup& rollup : books.rollups) rollup.Add(entry);
-    first = std::min(first, entry.record.time_nanos);
-    last = std::max(last, entry.record.time_nanos);
-    progress.Tick();
+    books.span.Add(entry.record.time_nanos);
+    progress.Tick((*reader)->scanner());
   }
   books.end = (*reader)->scanner().end();
   if (books.total.overflowed) Fail("report", "the amounts add up to more than int64 nano-dollars can hold");
-  if (first <= last) {
+  if (!books.span.empty()) {
     ledger::KeyBuffer buffer;
     ledger::RecordView record;
-    record.time_nanos = first;
+    record.time_nanos = books.span.first_nanos;
     books.first_day = std::string(KeyOf(record, Dimension::kDay, buffer));
-    record.time_nanos = last;
+    record.time_nanos = books.span.last_nanos;
     books.last_day = std::string(KeyOf(record, Dimension::kDay, buffer));
   }
   return books;
@@ -341,6 +344,28 @@ void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& bre
   }
 }
 
+// The file appears whole or not at all.
+void WriteFile(const std::string& path, const std::string& text) {
+  const std::string unfinished = path + ".part";
+  std::FILE* file = std::fopen(unfinished.c_str(), "wb");
+  bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file != nullptr) good = std::fclose(file) == 0 && good;
+  if (good && std::rename(unfinished.c_str(), path.c_str()) == 0) return;
+  const std::string why = std::strerror(errno);
+  std::remove(unfinished.c_str());
+  Fail("report", path + " cannot be written: " + why);
+}
+
+void WritePage(const ReportOptions& options, const Books& books, const books::Findings* findings) {
+  if (findings == nullptr)
+    Fail("report", options.ledger + " has no settled calls yet: there is nothing to show");
+  const std::string page =
+      books::ReportPage(*findings, {.title = options.ledger, .from = books.first_day, .to = books.last_day});
+  WriteFile(options.html, page);
+  std::printf("%s: %s bytes, all in one file\n", options.html.c_str(),
+              WithCommas(static_cast<int64_t>(page.size())).c_str());
+}
+
 void Report(const ReportOptions& options) {
   std::vector<std::vector<Dimension>> breakdowns = {
       {Dimension::kModel},        {Dimension::kCustomer},     {Dimension::kTask}, {Dimension::kFeature},
@@ -350,11 +375,32 @@ void Report(const ReportOptions& options) {
     if (!by.ok()) Fail("report", "--by: " + std::string(by.status().message()));
     breakdowns = {*by};
   }
+  books::Economics economics;
+  if (!options.economics.empty()) {
+    auto loaded = books::Economics::Load(options.economics);
+    if (!loaded.ok()) Fail("report", std::string(loaded.status().message()));
+    economics = *std::move(loaded);
+  }
   const Books books = Read(options, breakdowns);
-  if (options.json) return PrintJson(books, breakdowns);
   if (options.csv) return PrintCsv(books, breakdowns);
+  if (!options.by.empty() && options.json) return PrintJson(books, breakdowns);
+  std::unique_ptr<books::Findings> findings;
+  if ((options.by.empty() || !options.html.empty()) && books.total.calls > 0) {
+    Progress progress;
+    auto found = books::Find(options.ledger, books.span, std::move(economics),
+                             [&progress](const ledger::LogScanner& scanner) { progress.Tick(scanner); });
+    if (!found.ok()) Fail("report", std::string(found.status().message()));
+    findings = *std::move(found);
+  }
+  if (!options.html.empty()) return WritePage(options, books, findings.get());
+  if (options.json) {
+    PrintJson(books, breakdowns);
+    if (findings != nullptr) PrintFindingsJson(*findings);
+    return;
+  }
   PrintSummary(options, books);
   for (size_t i = 0; i < breakdowns.size(); ++i) PrintBreakdown(books.rollups[i], breakdowns[i], options.top);
+  if (findings != nullptr) PrintFindings(*findings, options.top);
   if (books.end.torn_bytes > 0) {
     std::printf("\n%s bytes at the end were lost to a power failure; `purser ledger verify %s` says more.\n",
                 WithCommas(static_cast<int64_t>(books.end.torn_bytes)).c_str(), options.ledger.c_str());
@@ -371,6 +417,9 @@ void AddReportVerb(CLI::App& app) {
   verb->add_option("--by", options->by, "Dimensions to break down by, separated by commas");
   verb->add_flag("--json", options->json, "One JSON object per row; amounts are exact");
   verb->add_flag("--csv", options->csv, "Comma-separated values; amounts are exact")->excludes("--json");
+  verb->add_option("--html", options->html, "Write one self-contained page with charts to this file");
+  verb->add_option("--economics", options->economics,
+                   "What customers pay, fixed costs, cost objectives (policies/economics.proto)");
   verb->add_option("--top", options->top, "Rows per table (default 10)");
   std::string dimensions;
   for (Dimension dimension : ledger::AllDimensions()) {
