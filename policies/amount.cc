@@ -111,4 +111,10 @@ std::string FormatUsdRounded(int64_t nano_usd, int decimals) {
   return text;
 }
 
+std::string FormatUsdForReading(int64_t nano_usd) {
+  const bool dollars = nano_usd >= kNanosPerDollar || nano_usd <= -kNanosPerDollar || nano_usd == 0;
+  const bool cents = nano_usd >= kNanosPerDollar / 100 || nano_usd <= -kNanosPerDollar / 100;
+  return FormatUsdRounded(nano_usd, dollars ? 2 : cents ? 4 : 6);
+}
+
 }  // namespace purser

@@ -25,6 +25,10 @@ std::string FormatUsd(int64_t nano_usd);
 // "$1,234.50", "-$0.07".
 std::string FormatUsdRounded(int64_t nano_usd, int decimals);
 
+// For people, where an amount stands for itself: two decimals from a dollar on (and for nothing), four from a
+// cent on, six below.
+std::string FormatUsdForReading(int64_t nano_usd);
+
 }  // namespace purser
 
 #endif  // PURSER_POLICIES_AMOUNT_H_

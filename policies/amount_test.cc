@@ -60,5 +60,14 @@ TEST(Amount, RoundsForPeople) {
   EXPECT_EQ(FormatUsdRounded(1, 9), "$0.000000001");
 }
 
+TEST(Amount, GivesWhatStandsForItselfTheDecimalsThatItNeeds) {
+  EXPECT_EQ(FormatUsdForReading(0), "$0.00");
+  EXPECT_EQ(FormatUsdForReading(12'345'678'900'000), "$12,345.68");
+  EXPECT_EQ(FormatUsdForReading(-1'500'000'000), "-$1.50");
+  EXPECT_EQ(FormatUsdForReading(999'990'000), "$1.0000");
+  EXPECT_EQ(FormatUsdForReading(-10'000'000), "-$0.0100");
+  EXPECT_EQ(FormatUsdForReading(5'316'400), "$0.005316");
+}
+
 }  // namespace
 }  // namespace purser

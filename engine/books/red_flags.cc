@@ -14,10 +14,7 @@ namespace {
 
 using Kind = RedFlag::Kind;
 
-std::string Usd(int64_t nanos) {
-  const int64_t size = std::abs(nanos);
-  return FormatUsdRounded(nanos, size >= kNanosPerDollar ? 2 : size >= kNanosPerDollar / 100 ? 4 : 6);
-}
+std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
 
 std::string Percent(double share) { return absl::StrFormat("%.1f %%", share * 100); }
 

@@ -36,6 +36,8 @@ h2 { font-size: 16px; margin: 0 0 10px; }
 .fact { padding: 12px 14px; }
 .fact b { display: block; font-size: 21px; font-variant-numeric: tabular-nums; }
 .fact span { color: var(--soft); font-size: 13px; }
+.fact span.bad { color: var(--bad); }
+.fact.wide { grid-column: span 2; }
 .grid { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
 section { padding: 16px; min-width: 0; break-inside: avoid; }
 section.wide { grid-column: 1 / -1; }
@@ -43,7 +45,7 @@ section.wide { grid-column: 1 / -1; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
 th { text-align: right; font-weight: 600; color: var(--soft); font-size: 12.5px; white-space: nowrap; }
 td { text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: break-word; min-width: 84px; max-width: 240px; }
 th, td { padding: 4px 0 4px 14px; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { padding-left: 0; }
 tr:last-child td { border-bottom: 0; }
@@ -61,16 +63,12 @@ svg text { fill: var(--soft); font: 12px system-ui, "DejaVu Sans", sans-serif; }
 .bars .zero { position: absolute; top: -2px; width: 1px; height: 20px; background: var(--soft); }
 .bars .value { text-align: right; font-variant-numeric: tabular-nums; }
 .bars .name { overflow-wrap: anywhere; }
-@media (max-width: 760px) { .grid { grid-template-columns: minmax(0, 1fr); } body { padding: 16px 12px 32px; } }
+.chart { min-width: 560px; }
+@media (max-width: 760px) { .chart svg text { font-size: 20px; } .grid { grid-template-columns: minmax(0, 1fr); } body { padding: 16px 12px 32px; } }
 @media print { :root { --paper: #fff; --card: #fff; } body { max-width: none; padding: 0; } }
 )";
 
-std::string Usd(int64_t nanos) {
-  const int64_t size = std::abs(nanos);
-  return FormatUsdRounded(nanos, size >= kNanosPerDollar || size == 0 ? 2
-                                 : size >= kNanosPerDollar / 100      ? 4
-                                                                      : 6);
-}
+std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
 
 std::string Percent(int64_t part, int64_t whole) {
   if (whole == 0) return "-";
@@ -125,8 +123,9 @@ class Page {
                     "</section>\n");
   }
 
-  void Fact(const std::string& value, const std::string& what) {
-    absl::StrAppend(&html_, "<div class=\"fact\"><b>", value, "</b><span>", what, "</span></div>\n");
+  void Fact(const std::string& value, const std::string& what, bool wide = false) {
+    absl::StrAppend(&html_, "<div class=\"fact", wide ? " wide" : "", "\"><b>", value, "</b><span>", what,
+                    "</span></div>\n");
   }
 
   void Facts() {
@@ -155,7 +154,7 @@ class Page {
                                                : "; within the budget of ",
                         Usd(*forecast.budget_nanos));
       }
-      Fact(Usd(forecast.expected_nanos), what);
+      Fact(Usd(forecast.expected_nanos), what, true);
     }
     html_ += "</div>\n";
   }
@@ -230,7 +229,7 @@ class Page {
   void Tiers() {
     if (found_.tiers.empty() || (found_.tiers.size() == 1 && found_.tiers[0].tier.empty())) return;
     std::string body =
-        "<div class=\"scroll\"><table><tr><th>tier</th><th>customer months</th><th>revenue</th><th>cost</th>"
+        "<div class=\"scroll\"><table><tr><th>tier</th><th>months</th><th>revenue</th><th>cost</th>"
         "<th>margin</th><th>loss from</th></tr>\n";
     for (const TierMonth& tier : found_.tiers) {
       const int64_t margin = tier.Each(tier.margin_nanos());

@@ -84,7 +84,7 @@ std::string Escaped(std::string_view text) {
 }
 
 std::string StackedBars::ToHtml() const {
-  constexpr double kWidth = 1060, kHeight = 250, kLeft = 74, kTop = 10, kBottom = 26;
+  constexpr double kWidth = 1060, kHeight = 250, kLeft = 74, kTop = 16, kBottom = 26;
   int64_t highest = 0;
   for (size_t i = 0; i < labels.size(); ++i) {
     int64_t sum = 0;
@@ -95,7 +95,9 @@ std::string StackedBars::ToHtml() const {
   const double step = RoundStep(static_cast<double>(highest) / 4);
   const double top = step * std::ceil(static_cast<double>(highest) / step);
   const auto y = [&](double nanos) { return kTop + (kHeight - kTop - kBottom) * (1 - nanos / top); };
-  std::string svg = absl::StrFormat("<svg viewBox=\"0 0 %g %g\" role=\"img\">\n", kWidth, kHeight);
+  std::string svg =
+      absl::StrFormat("<div class=\"scroll\"><div class=\"chart\"><svg viewBox=\"0 0 %g %g\" role=\"img\">\n",
+                      kWidth, kHeight);
   for (double at = 0; at <= top * 1.0001; at += step) {
     absl::StrAppendFormat(&svg, "<line x1=\"%g\" x2=\"%g\" y1=\"%.1f\" y2=\"%.1f\" stroke=\"var(--line)\"/>",
                           kLeft, kWidth, y(at), y(at));
@@ -105,7 +107,7 @@ std::string StackedBars::ToHtml() const {
   const double slot = (kWidth - kLeft) / static_cast<double>(labels.size());
   const double width = std::min(slot * 0.8, 56.0);
   // So many labels that they stand apart.
-  const auto every = static_cast<size_t>(std::ceil(92 / slot));
+  const auto every = static_cast<size_t>(std::ceil(118 / slot));
   for (size_t i = 0; i < labels.size(); ++i) {
     const double x = kLeft + slot * static_cast<double>(i) + (slot - width) / 2;
     int64_t below = 0;
@@ -125,7 +127,7 @@ std::string StackedBars::ToHtml() const {
                             kHeight - 6, labels[i]);
     }
   }
-  svg += "</svg>\n<div class=\"legend\">";
+  svg += "</svg></div></div>\n<div class=\"legend\">";
   for (size_t s = 0; s < series.size(); ++s) {
     absl::StrAppendFormat(&svg, "<span><i style=\"background:var(--c%d)\"></i>%s</span>", s, series[s].name);
   }

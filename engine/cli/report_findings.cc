@@ -18,7 +18,7 @@ namespace {
 using books::Findings;
 using Align = Table::Align;
 
-std::string Usd(int64_t nanos) { return FormatUsdRounded(nanos, DecimalsFor(std::abs(nanos))); }
+std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
 std::string NameOr(const std::string& name, const char* otherwise) {
   return name.empty() ? otherwise : Printable(name);
 }
