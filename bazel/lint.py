@@ -14,6 +14,7 @@ MAY_INCLUDE = {
     "engine/routing": ["policies", "engine/pricing", "engine/request.h", "engine/clock.h", "cache"],
     "engine/budget": ["policies", "engine/pricing", "engine/request.h", "engine/clock.h"],
     "engine/ledger": ["policies", "engine/pricing", "engine/clock.h"],
+    "engine/books": ["policies", "engine/ledger", "engine/pricing"],
     "engine/cli": ["policies", "cache", "engine"],
     "engine": ["policies", "cache", "engine"],
     "bench": ["policies", "cache", "engine"],

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "engine/books/record_export.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
 #include "engine/ledger/log_scanner.h"
@@ -91,11 +92,26 @@ void Dump(const std::string& directory) {
 }
 
 struct ExportOptions {
-  std::string ledger, sqlite;
+  std::string ledger, sqlite, focus, jsonl;
   bool line_items = false;
 };
 
+void ExportRows(const std::string& file, const absl::StatusOr<int64_t>& rows, const char* one,
+                const char* many) {
+  if (!rows.ok()) Fail("ledger export", std::string(rows.status().message()));
+  std::printf("%s: %s\n", file.c_str(), PluralOf(*rows, one, many).c_str());
+}
+
 void Export(const ExportOptions& options) {
+  if (options.sqlite.empty() && options.focus.empty() && options.jsonl.empty())
+    Fail("ledger export", "say what to write: --sqlite FILE, --focus FILE or --jsonl FILE");
+  if (!options.focus.empty()) {
+    ExportRows(options.focus, books::ExportFocus(options.ledger, options.focus), "charge", "charges");
+  }
+  if (!options.jsonl.empty()) {
+    ExportRows(options.jsonl, books::ExportOpenTelemetry(options.ledger, options.jsonl), "call", "calls");
+  }
+  if (options.sqlite.empty()) return;
   const auto rows =
       ledger::ExportToSqlite(options.ledger, options.sqlite, {.line_items = options.line_items});
   if (!rows.ok()) Fail("ledger export", std::string(rows.status().message()));
@@ -118,9 +134,13 @@ void AddLedgerVerb(CLI::App& app) {
   dump->footer("Example: purser ledger dump runs/ledger | head");
   dump->callback([directory] { Dump(*directory); });
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* exported = verb->add_subcommand("export", "Write the books as a SQLite database");
+  CLI::App* exported =
+      verb->add_subcommand("export", "Write the books for SQL, FinOps tools or OpenTelemetry");
   exported->add_option("LEDGER", options->ledger, "Ledger directory")->required();
-  exported->add_option("--sqlite", options->sqlite, "Database file to create")->required();
+  exported->add_option("--sqlite", options->sqlite, "SQLite database to create");
+  exported->add_option("--focus", options->focus, "CSV of FOCUS 1.2 to create");
+  exported->add_option("--jsonl", options->jsonl,
+                       "JSON lines to create, named as OpenTelemetry's gen_ai conventions do");
   exported->add_flag("--line-items", options->line_items, "A table of every line item, too");
   exported->footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
   exported->callback([options] { Export(*options); });

@@ -3,9 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/books/findings.h"
+#include "engine/books/new_file.h"
 #include "engine/books/report_page.h"
 #include "engine/cli/report_findings.h"
 #include "engine/cli/report_text.h"
@@ -344,24 +343,15 @@ void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& bre
   }
 }
 
-// The file appears whole or not at all.
-void WriteFile(const std::string& path, const std::string& text) {
-  const std::string unfinished = path + ".part";
-  std::FILE* file = std::fopen(unfinished.c_str(), "wb");
-  bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file != nullptr) good = std::fclose(file) == 0 && good;
-  if (good && std::rename(unfinished.c_str(), path.c_str()) == 0) return;
-  const std::string why = std::strerror(errno);
-  std::remove(unfinished.c_str());
-  Fail("report", path + " cannot be written: " + why);
-}
-
 void WritePage(const ReportOptions& options, const Books& books, const books::Findings* findings) {
   if (findings == nullptr)
     Fail("report", options.ledger + " has no settled calls yet: there is nothing to show");
   const std::string page =
       books::ReportPage(*findings, {.title = options.ledger, .from = books.first_day, .to = books.last_day});
-  WriteFile(options.html, page);
+  auto file = books::NewFile::Create(options.html, /*replace=*/true);
+  if (!file.ok()) Fail("report", std::string(file.status().message()));
+  file->Write(page);
+  if (const absl::Status status = file->Finish(); !status.ok()) Fail("report", std::string(status.message()));
   std::printf("%s: %s bytes, all in one file\n", options.html.c_str(),
               WithCommas(static_cast<int64_t>(page.size())).c_str());
 }
