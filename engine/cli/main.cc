@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   purser::cli::AddBudgetsVerb(app);
   purser::cli::AddReportVerb(app);
   purser::cli::AddDiffVerb(app);
+  purser::cli::AddReconcileVerb(app);
   purser::cli::AddLedgerVerb(app);
   purser::cli::AddFitVerb(app);
   purser::cli::AddEvalVerb(app);

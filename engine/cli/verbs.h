@@ -18,6 +18,7 @@ void AddTokensVerb(CLI::App& app);
 void AddBudgetsVerb(CLI::App& app);
 void AddReportVerb(CLI::App& app);
 void AddDiffVerb(CLI::App& app);
+void AddReconcileVerb(CLI::App& app);
 void AddLedgerVerb(CLI::App& app);
 void AddFitVerb(CLI::App& app);
 void AddEvalVerb(CLI::App& app);

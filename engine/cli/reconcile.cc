@@ -1,0 +1,194 @@
+// purser reconcile LEDGER --openai|--anthropic|--focus FILE: the provider's bill against the books.
+
+#include "engine/books/reconcile.h"
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "engine/cli/report_text.h"
+#include "engine/cli/table.h"
+#include "engine/cli/verbs.h"
+#include "engine/ledger/log.h"
+#include "engine/ledger/record_json.h"
+#include "policies/amount.h"
+
+namespace purser::cli {
+namespace {
+
+using books::InvoiceFormat;
+using books::ReconcileRow;
+
+struct ReconcileCommand {
+  std::string ledger, openai, anthropic, focus, provider;
+  double tolerance_percent = 1;
+  bool json = false;
+  bool all = false;
+  bool book = false;
+};
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  if (!in) Fail("reconcile", path + " cannot be read");
+  return text.str();
+}
+
+std::vector<ReconcileRow> Compare(const ReconcileCommand& command, const std::string& file,
+                                  InvoiceFormat format) {
+  auto invoice = books::ReadInvoice(ReadWhole(file), format);
+  if (!invoice.ok()) Fail("reconcile", file + ": " + std::string(invoice.status().message()));
+  std::string provider = command.provider;
+  if (provider.empty() && format == InvoiceFormat::kOpenAi) provider = "openai";
+  if (provider.empty() && format == InvoiceFormat::kAnthropic) provider = "anthropic";
+  books::Reconciliation reconciliation(
+      *std::move(invoice), {.provider = provider, .tolerance_share = command.tolerance_percent / 100});
+  auto reader = ledger::RecordReader::Open(command.ledger);
+  if (!reader.ok()) Fail("reconcile", std::string(reader.status().message()));
+  ledger::Entry entry;
+  while (true) {
+    const absl::StatusOr<bool> more = (*reader)->Next(&entry);
+    if (!more.ok()) Fail("reconcile", std::string(more.status().message()));
+    if (!*more) return reconciliation.Rows();
+    reconciliation.Add(entry);
+  }
+}
+
+// A correction belongs to the day that it corrects.
+int64_t LastMomentOf(const std::string& day) {
+  absl::Time begin;
+  std::string why;
+  if (!absl::ParseTime("%Y-%m-%d", day, &begin, &why)) Fail("reconcile", day + " is no date");
+  return absl::ToUnixNanos(begin + absl::Hours(24)) - 1;
+}
+
+// One Adjusted event per day and model, so that the books say what was billed.
+int64_t Book(const ReconcileCommand& command, const std::string& file,
+             const std::vector<ReconcileRow>& rows) {
+  auto log = ledger::Log::Open(command.ledger, {}, nullptr);
+  if (!log.ok()) Fail("reconcile", std::string(log.status().message()));
+  ledger::Encoder encode;
+  int64_t booked = 0;
+  for (const ReconcileRow& row : rows) {
+    if (row.correction_nanos == 0) continue;
+    const std::string id = books::Reconciliation::CorrectionId(row.key);
+    const std::string reason = "invoice " + file;
+    ledger::AdjustedView adjusted;
+    adjusted.request_id = id;
+    adjusted.delta_nanos = row.correction_nanos;
+    adjusted.reason = reason;
+    adjusted.time_nanos = LastMomentOf(row.key.day);
+    if ((*log)->Append(ledger::ADJUSTED, encode(adjusted)) == 0)
+      Fail("reconcile", std::string((*log)->status().message()));
+    ++booked;
+  }
+  if (const absl::Status synced = (*log)->Sync(); !synced.ok())
+    Fail("reconcile", std::string(synced.message()));
+  return booked;
+}
+
+std::string CountOr(const std::optional<int64_t>& count) { return count ? Short(*count) : "-"; }
+std::string UsdOr(const std::optional<int64_t>& nanos) { return nanos ? FormatUsdForReading(*nanos) : "-"; }
+
+void Print(const std::vector<ReconcileRow>& rows, bool all) {
+  Table table({{"day"},
+               {"model"},
+               {"billed calls", Table::Align::kRight},
+               {"booked", Table::Align::kRight},
+               {"tokens", Table::Align::kRight},
+               {"booked", Table::Align::kRight},
+               {"billed", Table::Align::kRight},
+               {"booked", Table::Align::kRight},
+               {""}});
+  int64_t matched = 0, differing = 0, missing = 0, not_billed = 0, correction = 0, presumed = 0, freed = 0;
+  for (const ReconcileRow& row : rows) {
+    matched += row.state == ReconcileRow::State::kMatched;
+    differing += row.state == ReconcileRow::State::kDiffers;
+    missing += row.state == ReconcileRow::State::kNotInLedger;
+    not_billed += row.state == ReconcileRow::State::kNotInInvoice;
+    correction += row.correction_nanos;
+    presumed += row.presumed_nanos;
+    freed += row.presumed_not_billed_nanos();
+    if (!all && row.state == ReconcileRow::State::kMatched) continue;
+    table.AddRow({row.key.day, Printable(row.key.model), CountOr(row.invoice.calls),
+                  CountOr(row.ledger.calls), CountOr(row.invoice.tokens), CountOr(row.ledger.tokens),
+                  UsdOr(row.invoice.cost_nanos), UsdOr(row.ledger.cost_nanos), NameOf(row.state)});
+  }
+  if (all || differing + missing + not_billed > 0) std::printf("%s\n", table.ToString("").c_str());
+  std::printf(
+      "%lld days and models matched, %lld differ, %lld are not in the ledger, %lld not in the invoice\n",
+      static_cast<long long>(matched), static_cast<long long>(differing), static_cast<long long>(missing),
+      static_cast<long long>(not_billed));
+  if (presumed != 0) {
+    std::printf("presumed spend %s, of which %s was not billed\n", FormatUsdForReading(presumed).c_str(),
+                FormatUsdForReading(freed).c_str());
+  }
+  if (correction != 0) std::printf("billed less booked: %s\n", FormatUsdForReading(correction).c_str());
+}
+
+void PrintJson(const std::vector<ReconcileRow>& rows) {
+  for (const ReconcileRow& row : rows) {
+    nlohmann::ordered_json json = {
+        {"day", row.key.day}, {"model", row.key.model}, {"state", NameOf(row.state)}};
+    const auto put = [&json](const std::string& side, const books::Used& used) {
+      if (used.calls) json[side + "_calls"] = *used.calls;
+      if (used.tokens) json[side + "_tokens"] = *used.tokens;
+      if (used.cost_nanos) json[side + "_usd"] = FormatUsd(*used.cost_nanos);
+    };
+    put("billed", row.invoice);
+    put("booked", row.ledger);
+    json["presumed_usd"] = FormatUsd(row.presumed_nanos);
+    json["presumed_not_billed_usd"] = FormatUsd(row.presumed_not_billed_nanos());
+    json["correction_usd"] = FormatUsd(row.correction_nanos);
+    std::printf("%s\n", ledger::JsonLine(json).c_str());
+  }
+}
+
+void Reconcile(const ReconcileCommand& command) {
+  const std::string& file = !command.openai.empty()      ? command.openai
+                            : !command.anthropic.empty() ? command.anthropic
+                                                         : command.focus;
+  if (file.empty()) Fail("reconcile", "name the provider's file: --openai, --anthropic or --focus FILE");
+  const InvoiceFormat format = !command.openai.empty()      ? InvoiceFormat::kOpenAi
+                               : !command.anthropic.empty() ? InvoiceFormat::kAnthropic
+                                                            : InvoiceFormat::kFocus;
+  const std::vector<ReconcileRow> rows = Compare(command, file, format);
+  if (command.json) {
+    PrintJson(rows);
+  } else {
+    Print(rows, command.all);
+  }
+  if (command.book) {
+    const int64_t booked = Book(command, file, rows);
+    std::fprintf(stderr, "%lld corrections booked\n", static_cast<long long>(booked));
+  }
+}
+
+}  // namespace
+
+void AddReconcileVerb(CLI::App& app) {
+  auto command = std::make_shared<ReconcileCommand>();
+  CLI::App* verb =
+      app.add_subcommand("reconcile", "Hold a provider's bill against the ledger, by day and model");
+  verb->add_option("LEDGER", command->ledger, "Ledger directory")->required();
+  auto* openai = verb->add_option("--openai", command->openai, "OpenAI's usage or costs export, CSV");
+  auto* anthropic = verb->add_option("--anthropic", command->anthropic, "Anthropic's usage report, CSV");
+  auto* focus = verb->add_option("--focus", command->focus, "A bill in FOCUS, CSV");
+  openai->excludes(anthropic)->excludes(focus);
+  anthropic->excludes(focus);
+  verb->add_option("--provider", command->provider, "Only the ledger's calls to this provider");
+  verb->add_option("--tolerance", command->tolerance_percent,
+                   "Per cent that still count as matched (default 1)");
+  verb->add_flag("--all", command->all, "Show what matched, too");
+  verb->add_flag("--json", command->json, "One JSON object per day and model; amounts are exact");
+  verb->add_flag("--book", command->book, "Book the difference of each day and model as a correction");
+  verb->footer("Example: purser reconcile runs/ledger --openai usage-march.csv");
+  verb->callback([command] { Reconcile(*command); });
+}
+
+}  // namespace purser::cli
