@@ -1,16 +1,18 @@
-// What the ledger costs: encoding and appending records, reading them back, syncing; beside SQLite in the
-// same run.
+// What the ledger costs: encoding and appending records, reading them back, syncing; beside SQLite and
+// RocksDB (rocksdb_peer.cc) in the same run.
 
 #include <benchmark/benchmark.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "bench/scratch.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/record.h"
 #include "engine/ledger/record_reader.h"
@@ -20,17 +22,7 @@
 namespace purser::ledger {
 namespace {
 
-// A directory on the disk that the build is on, removed at the end: /tmp may be memory.
-class Scratch {
- public:
-  Scratch() : path_(absl::StrCat("ledger_benchmark.", getpid(), ".", count_++)) {}
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  static inline int count_ = 0;
-  const std::string path_;
-};
+using bench::Scratch;
 
 // 250 bytes, as a record without line items and long ids is.
 const std::string& Payload() {
@@ -39,6 +31,23 @@ const std::string& Payload() {
 }
 
 constexpr int kBatch = 1000;
+
+// The median and the 99th percentile, in microseconds.
+class Latencies {
+ public:
+  void AddSince(std::chrono::steady_clock::time_point since) {
+    micros_.push_back(
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - since).count());
+  }
+  void Report(benchmark::State& state) {
+    std::sort(micros_.begin(), micros_.end());
+    state.counters["p50_us"] = micros_[micros_.size() / 2];
+    state.counters["p99_us"] = micros_[micros_.size() * 99 / 100];
+  }
+
+ private:
+  std::vector<double> micros_;
+};
 
 void BM_EncodeRecord(benchmark::State& state) {
   SampleRecords samples(1);
@@ -101,37 +110,56 @@ void BM_LogAppendSyncedBatch(benchmark::State& state) {
 }
 BENCHMARK(BM_LogAppendSyncedBatch)->Iterations(100)->UseRealTime();
 
+// Survives the death of the process, a batch at a time, as the peers below do.
+void BM_LogAppendBatch(benchmark::State& state) {
+  const Scratch scratch;
+  LogOptions options;
+  options.background_nanos = 0;
+  const auto log = *Log::Open(scratch.path(), options, nullptr);
+  for (auto _ : state) {
+    for (int i = 0; i < kBatch; ++i) log->Append(RECORD, Payload());
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(BM_LogAppendBatch)->Iterations(300)->UseRealTime();
+
 // One append, one sync; beside it what the device takes for a bare fdatasync of as much.
 void BM_LogAppendSynced(benchmark::State& state) {
   const Scratch scratch;
   LogOptions options;
   options.background_nanos = 0;
   const auto log = *Log::Open(scratch.path(), options, nullptr);
+  Latencies latencies;
   for (auto _ : state) {
+    const auto since = std::chrono::steady_clock::now();
     if (!log->Sync(log->Append(RECORD, Payload())).ok()) state.SkipWithError("not synced");
+    latencies.AddSince(since);
   }
+  latencies.Report(state);
 }
-BENCHMARK(BM_LogAppendSynced)->Iterations(300)->UseRealTime();
+BENCHMARK(BM_LogAppendSynced)->Iterations(5000)->UseRealTime();
 
 void BM_BareFdatasync(benchmark::State& state) {
   const Scratch scratch;
-  std::filesystem::create_directory(scratch.path());
   const auto file = *FileSystem::Posix()->OpenMapped(scratch.path() + "/file", 8u << 20);
   if (!file->Allocate(8u << 20).ok()) state.SkipWithError("no space");
   size_t at = 0;
+  Latencies latencies;
   for (auto _ : state) {
+    const auto since = std::chrono::steady_clock::now();
     std::memcpy(file->data() + at, Payload().data(), Payload().size());
     at += 280;
     if (!file->Sync().ok()) state.SkipWithError("not synced");
+    latencies.AddSince(since);
   }
+  latencies.Report(state);
 }
-BENCHMARK(BM_BareFdatasync)->Iterations(300)->UseRealTime();
+BENCHMARK(BM_BareFdatasync)->Iterations(5000)->UseRealTime();
 
 // The peer: rows of one blob, in its fastest durable set-up (write-ahead log, prepared statement, batches in
 // a transaction). synchronous 0 survives the death of the process, 2 the loss of power.
 void BM_SqliteInsertBatch(benchmark::State& state) {
   const Scratch scratch;
-  std::filesystem::create_directory(scratch.path());
   sqlite3* database;
   sqlite3_open((scratch.path() + "/peer.sqlite").c_str(), &database);
   const std::string setup = absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ", state.range(0),
