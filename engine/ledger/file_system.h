@@ -38,6 +38,9 @@ class MappedFile {
   // Makes at least the first `size` bytes (<= the capacity it was mapped with) backed by disk space, new ones
   // zero, so that storing into them cannot fail for want of space. On error nothing has changed.
   virtual absl::Status Allocate(uint64_t size) = 0;
+  // Stores into these bytes are near: makes their memory ready in one go, as far as they are allocated.
+  // Changes nothing and cannot fail; whoever does not call it pays a page fault every 4 KB.
+  virtual void Prepare(uint64_t offset, uint64_t size) = 0;
   // Returns when every store made before the call would survive a power loss (fdatasync). After an error the
   // state of the stores is unknown, for good.
   virtual absl::Status Sync() = 0;

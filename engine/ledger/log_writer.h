@@ -60,6 +60,9 @@ class LogWriter final : public Log {
   struct Place {
     char* frame = nullptr;
     FrameHeader header{};
+    // Not null for a frame that begins a chunk: from this offset of the file on, memory should be made ready.
+    MappedFile* prepare = nullptr;
+    uint64_t prepare_from = 0;
   };
 
   uint64_t AppendParts(uint32_t type, const std::string_view* parts, size_t count, Room room);
@@ -96,6 +99,7 @@ class LogWriter final : public Log {
 
   // Where the next frame goes.
   mutable SpinLock place_lock_;
+  MappedFile* file_ = nullptr;
   char* data_ = nullptr;
   uint64_t offset_ = 0;
   uint64_t next_sequence_ = 1;
