@@ -125,8 +125,6 @@ class PosixMappedFile final : public MappedFile {
   void Prepare(uint64_t offset, uint64_t size) override {
     const uint64_t end = std::min(offset + size, allocated());
     if (offset >= end) return;
-    constexpr int kPopulateWrite =
-        23;  // MADV_POPULATE_WRITE, which glibc 2.36 does not name. Linux 5.14 and later.
     (void)::madvise(data_ + offset, end - offset, MADV_POPULATE_WRITE);  // Linux 5.14; before it an error.
   }
 
