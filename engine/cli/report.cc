@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -73,6 +74,7 @@ class Progress {
 Books Read(const ReportOptions& options, const std::vector<std::vector<Dimension>>& breakdowns) {
   auto reader = ledger::RecordReader::Open(options.ledger);
   if (!reader.ok()) Fail("report", std::string(reader.status().message()));
+  (*reader)->LeaveOutLists();
   Books books;
   for (const auto& by : breakdowns) books.rollups.emplace_back(by);
   ledger::Entry entry;
@@ -81,12 +83,12 @@ Books Read(const ReportOptions& options, const std::vector<std::vector<Dimension
     const absl::StatusOr<bool> more = (*reader)->Next(&entry);
     if (!more.ok()) Fail("report", std::string(more.status().message()));
     if (!*more) break;
-    books.total.Add(entry);
     for (Rollup& rollup : books.rollups) rollup.Add(entry);
     books.span.Add(entry.record.time_nanos);
     progress.Tick((*reader)->scanner());
   }
   books.end = (*reader)->scanner().end();
+  books.total = books.rollups.front().total();
   if (books.total.overflowed) Fail("report", "the amounts add up to more than int64 nano-dollars can hold");
   if (!books.span.empty()) {
     ledger::KeyBuffer buffer;
@@ -212,7 +214,8 @@ void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, s
       })->totals.cost_nanos;
   const int decimals = DecimalsFor(largest);
   // Where something was earned, what is left of it matters more than the tokens.
-  const bool earned = rollup.total().calls_with_revenue > 0;
+  const Totals total = rollup.total();
+  const bool earned = total.calls_with_revenue > 0;
   for (const char* name :
        {"calls", earned ? "revenue" : "in", earned ? "margin" : "out", "per call", "cost", "share"}) {
     headers.push_back(name);
@@ -230,8 +233,8 @@ void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, s
     }
     cells.push_back(PerCall(totals.cost_nanos, totals.calls));
     cells.push_back(FormatUsdRounded(totals.cost_nanos, decimals));
-    cells.push_back(Percent(totals.cost_nanos, rollup.total().cost_nanos));
-    cells.push_back(bar ? Bar(totals.cost_nanos, rollup.total().cost_nanos) : "");
+    cells.push_back(Percent(totals.cost_nanos, total.cost_nanos));
+    cells.push_back(bar ? Bar(totals.cost_nanos, total.cost_nanos) : "");
     cells_of_rows.push_back(std::move(cells));
   };
   // A line more than asked for is better than a line that says "1 more".
@@ -263,30 +266,47 @@ void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, s
 
 // ---- For programs.
 
-nlohmann::ordered_json TotalsToJson(const Totals& totals) {
-  nlohmann::ordered_json json;
-  json["calls"] = totals.calls;
-  json["input_tokens"] = totals.input_tokens;
-  json["cached_input_tokens"] = totals.cached_input_tokens;
-  json["output_tokens"] = totals.output_tokens;
-  json["reasoning_tokens"] = totals.reasoning_tokens;
-  json["cost_usd"] = FormatUsd(totals.cost_nanos);
-  json["estimated_usd"] = FormatUsd(totals.estimated_nanos);
-  json["default_cost_usd"] = FormatUsd(totals.default_cost_nanos);
-  json["saved_routing_usd"] = FormatUsd(totals.saved_routing_nanos);
-  json["saved_cache_usd"] = FormatUsd(totals.saved_cache_nanos);
-  json["saved_prompt_cache_usd"] = FormatUsd(totals.saved_prompt_cache_nanos);
-  json["saved_clamp_usd"] = FormatUsd(totals.saved_clamp_nanos);
-  json["saved_batch_usd"] = FormatUsd(totals.saved_batch_nanos);
-  json["revenue_usd"] = FormatUsd(totals.revenue_nanos);
-  json["calls_with_revenue"] = totals.calls_with_revenue;
-  json["exact_hits"] = totals.exact_hits;
-  json["semantic_hits"] = totals.semantic_hits;
-  json["failed_calls"] = totals.failed_calls;
-  json["usage_unknown"] = totals.usage_unknown;
-  json["overruns"] = totals.overruns;
-  json["presumed"] = totals.presumed;
-  return json;
+// What is told of a row, amounts in dollars.
+struct Sum {
+  const char* name;
+  int64_t value;
+  bool is_usd;
+
+  std::string ToString() const { return is_usd ? FormatUsd(value) : absl::StrCat(value); }
+};
+auto SumsOf(const Totals& totals) {
+  return std::array{Sum{"calls", totals.calls, false},
+                    Sum{"input_tokens", totals.input_tokens, false},
+                    Sum{"cached_input_tokens", totals.cached_input_tokens, false},
+                    Sum{"output_tokens", totals.output_tokens, false},
+                    Sum{"reasoning_tokens", totals.reasoning_tokens, false},
+                    Sum{"cost_usd", totals.cost_nanos, true},
+                    Sum{"estimated_usd", totals.estimated_nanos, true},
+                    Sum{"default_cost_usd", totals.default_cost_nanos, true},
+                    Sum{"saved_routing_usd", totals.saved_routing_nanos, true},
+                    Sum{"saved_cache_usd", totals.saved_cache_nanos, true},
+                    Sum{"saved_prompt_cache_usd", totals.saved_prompt_cache_nanos, true},
+                    Sum{"saved_clamp_usd", totals.saved_clamp_nanos, true},
+                    Sum{"saved_batch_usd", totals.saved_batch_nanos, true},
+                    Sum{"revenue_usd", totals.revenue_nanos, true},
+                    Sum{"calls_with_revenue", totals.calls_with_revenue, false},
+                    Sum{"exact_hits", totals.exact_hits, false},
+                    Sum{"semantic_hits", totals.semantic_hits, false},
+                    Sum{"failed_calls", totals.failed_calls, false},
+                    Sum{"usage_unknown", totals.usage_unknown, false},
+                    Sum{"overruns", totals.overruns, false},
+                    Sum{"presumed", totals.presumed, false}};
+}
+
+// `object` with the sums after its own fields.
+std::string JsonLineWith(const nlohmann::ordered_json& object, const Totals& totals) {
+  std::string line = ledger::JsonLine(object);
+  line.pop_back();
+  for (const Sum& sum : SumsOf(totals)) {
+    const char* quote = sum.is_usd ? "\"" : "";
+    absl::StrAppend(&line, ",\"", sum.name, "\":", quote, sum.ToString(), quote);
+  }
+  return line + "}";
 }
 
 std::string NamesOf(const std::vector<Dimension>& by) {
@@ -303,13 +323,11 @@ void PrintJson(const Books& books, const std::vector<std::vector<Dimension>>& br
       nlohmann::ordered_json json = {{"by", NamesOf(breakdowns[i])}};
       for (size_t c = 0; c < row.values.size(); ++c)
         json[std::string(NameOf(rollup.columns()[c]))] = row.values[c];
-      json.update(TotalsToJson(row.totals));
-      std::printf("%s\n", ledger::JsonLine(json).c_str());
+      std::printf("%s\n", JsonLineWith(json, row.totals).c_str());
     }
   }
   nlohmann::ordered_json json = {{"by", "total"}, {"from", books.first_day}, {"to", books.last_day}};
-  json.update(TotalsToJson(books.total));
-  std::printf("%s\n", ledger::JsonLine(json).c_str());
+  std::printf("%s\n", JsonLineWith(json, books.total).c_str());
 }
 
 // RFC 4180: quoted where it must be.
@@ -326,17 +344,13 @@ void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& bre
     if (i > 0) std::printf("\n");
     std::string header;
     for (Dimension column : rollup.columns()) absl::StrAppend(&header, std::string(NameOf(column)), ",");
-    const nlohmann::ordered_json names = TotalsToJson(Totals());
-    for (const auto& [name, value] : names.items()) absl::StrAppend(&header, name, ",");
+    for (const Sum& sum : SumsOf(Totals())) absl::StrAppend(&header, sum.name, ",");
     header.pop_back();
     std::printf("%s\n", header.c_str());
     for (const Rollup::Row& row : rollup.Rows()) {
       std::string line;
       for (const std::string& value : row.values) absl::StrAppend(&line, CsvField(value), ",");
-      const nlohmann::ordered_json totals = TotalsToJson(row.totals);
-      for (const auto& [name, value] : totals.items()) {
-        absl::StrAppend(&line, value.is_string() ? value.get<std::string>() : value.dump(), ",");
-      }
+      for (const Sum& sum : SumsOf(row.totals)) absl::StrAppend(&line, sum.ToString(), ",");
       line.pop_back();
       std::printf("%s\n", line.c_str());
     }

@@ -120,6 +120,13 @@ PURSER_LEDGER_DEFINE_CODEC(AdjustedView)
 PURSER_LEDGER_DEFINE_CODEC(TaskEndedView)
 #undef PURSER_LEDGER_DEFINE_CODEC
 
+bool DecodeWithoutLists(std::string_view bytes, RecordView* view) {
+  constexpr uint64_t kLists = uint64_t{1} << 34 | uint64_t{1} << 42;  // meters, line_items
+  *view = RecordView{};
+  return bytes.empty() ||
+         wire::GetFields<RecordView, kLists>(bytes.data(), bytes.data() + bytes.size(), view) != nullptr;
+}
+
 void Encoder::Grow(size_t size) {
   size_ = size + size / 2;
   buffer_ = std::make_unique_for_overwrite<char[]>(size_);

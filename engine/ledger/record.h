@@ -166,6 +166,9 @@ PURSER_LEDGER_DECLARE_CODEC(AdjustedView);
 PURSER_LEDGER_DECLARE_CODEC(TaskEndedView);
 #undef PURSER_LEDGER_DECLARE_CODEC
 
+// Decode but for line_items and meters, which are passed over unread: for sums that need neither.
+bool DecodeWithoutLists(std::string_view bytes, RecordView* view);
+
 // The bytes of a view in a buffer that is reused: allocates only while it grows. Not thread-safe; give each
 // thread its own.
 class Encoder {

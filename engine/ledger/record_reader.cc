@@ -23,7 +23,7 @@ absl::StatusOr<bool> RecordReader::Next(Entry* entry) {
   entry->adjustment = false;
   if (has_pending_) {
     has_pending_ = false;
-    if (!Decode(pending_, &entry->record)) return absl::InternalError("a record that was read before");
+    if (!decode_(pending_, &entry->record)) return absl::InternalError("a record that was read before");
     return true;
   }
   Frame frame;
@@ -42,7 +42,7 @@ absl::StatusOr<bool> RecordReader::Next(Entry* entry) {
     entry->adjustment = true;
     return true;
   }
-  if (!Decode(frame.payload, &entry->record)) return Malformed(frame);
+  if (!decode_(frame.payload, &entry->record)) return Malformed(frame);
   if ((entry->record.flags & (PRESUMED | LATE)) == 0 || entry->record.ticket == 0) return true;
   const uint64_t ticket = entry->record.ticket;
   if ((entry->record.flags & LATE) == 0) {
@@ -55,7 +55,7 @@ absl::StatusOr<bool> RecordReader::Next(Entry* entry) {
   presumed_.erase(presumed);
   pending_.assign(frame.payload);
   has_pending_ = true;
-  if (!Decode(taken_back_, &entry->record)) return absl::InternalError("a record that was read before");
+  if (!decode_(taken_back_, &entry->record)) return absl::InternalError("a record that was read before");
   entry->sign = -1;
   return true;
 }

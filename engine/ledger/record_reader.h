@@ -39,6 +39,9 @@ class RecordReader {
   // whole but holds no valid record.
   absl::StatusOr<bool> Next(Entry* entry);
 
+  // Records without their line items and meters, in two thirds of the time.
+  void LeaveOutLists() { decode_ = &DecodeWithoutLists; }
+
   const LogScanner& scanner() const { return *scanner_; }
 
  private:
@@ -46,6 +49,7 @@ class RecordReader {
   absl::Status Malformed(const Frame& frame) const;
 
   const std::unique_ptr<LogScanner> scanner_;
+  bool (*decode_)(std::string_view, RecordView*) = &Decode;
   // Presumed records by ticket, as they were stored.
   absl::flat_hash_map<uint64_t, std::string> presumed_;
   std::string taken_back_;  // The record that the last Next() took back.

@@ -112,15 +112,27 @@ Rollup::Rollup(const std::vector<Dimension>& by) : columns_(by) {
   }
 }
 
+void Rollup::AppendKey(const Entry& entry, Dimension column) {
+  KeyBuffer buffer;
+  if (column < Dimension::kHour) {
+    // Adjustments stand in lines of their own, with their day.
+    return AppendValue(entry.adjustment ? "(adjustments)" : KeyOf(entry.record, column, buffer), &scratch_);
+  }
+  constexpr int64_t kHourNanos = 3'600'000'000'000;
+  const int64_t time = entry.record.time_nanos;
+  const int64_t hour = time / kHourNanos - (time % kHourNanos < 0 ? 1 : 0);
+  std::string& text = time_texts_[static_cast<size_t>(column) - static_cast<size_t>(Dimension::kHour)];
+  if (hour != last_hour_) {
+    for (std::string& stale : time_texts_) stale.clear();
+    last_hour_ = hour;
+  }
+  if (text.empty()) text = KeyOf(entry.record, column, buffer);
+  AppendValue(text, &scratch_);
+}
+
 void Rollup::Add(const Entry& entry) {
   scratch_.clear();
-  KeyBuffer buffer;
-  for (Dimension column : columns_) {
-    // Adjustments stand in lines of their own, with their day.
-    AppendValue(
-        entry.adjustment && column < Dimension::kHour ? "(adjustments)" : KeyOf(entry.record, column, buffer),
-        &scratch_);
-  }
+  for (const Dimension column : columns_) AppendKey(entry, column);
   if (slots_.empty() || scratch_ != last_key_) {
     const auto [found, is_new] = index_.try_emplace(scratch_, slots_.size());
     if (is_new) slots_.emplace_back();
@@ -128,7 +140,12 @@ void Rollup::Add(const Entry& entry) {
     last_key_ = scratch_;
   }
   slots_[last_slot_].Add(entry);
-  total_.Add(entry);
+}
+
+Totals Rollup::total() const {
+  Totals total;
+  for (const Totals& slot : slots_) total.Add(slot);
+  return total;
 }
 
 std::vector<Rollup::Row> Rollup::Rows() const {

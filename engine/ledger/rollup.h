@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_LEDGER_ROLLUP_H_
 #define PURSER_ENGINE_LEDGER_ROLLUP_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -64,19 +65,23 @@ class Rollup {
   // What rows are keyed by: the dimensions asked for, after the tenant where one of them is within a tenant.
   const std::vector<Dimension>& columns() const { return columns_; }
   size_t keys() const { return index_.size(); }
-  const Totals& total() const { return total_; }
+  Totals total() const;  // Of all rows.
 
   // By time if the last dimension is one of time, otherwise by cost, the dearest first; equals by key.
   std::vector<Row> Rows() const;
 
  private:
+  void AppendKey(const Entry& entry, Dimension column);
+
   std::vector<Dimension> columns_;
   absl::flat_hash_map<std::string, size_t> index_;  // Of slots_.
   std::vector<Totals> slots_;
   std::string scratch_;
   std::string last_key_;  // Runs of one key are common.
   size_t last_slot_ = 0;
-  Totals total_;
+  // Hour, day, week and month of the last record's hour, as far as they were asked for: they change slowly.
+  int64_t last_hour_ = INT64_MIN;
+  std::array<std::string, 4> time_texts_;
 };
 
 }  // namespace purser::ledger

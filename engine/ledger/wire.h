@@ -99,7 +99,8 @@ char* PutTag(char* to) {
 
 template <typename View, typename... Fields>
 char* PutFields(const View& view, char* to, FieldList<Fields...>);
-template <typename View>
+// `passed_over`: fields to skip, a bit each.
+template <typename View, uint64_t passed_over = 0>
 const char* GetFields(const char* from, const char* end, View* view);
 
 template <typename F, typename T>
@@ -258,9 +259,15 @@ constexpr std::array<Getter<View>, 64> GettersOf(FieldList<Fields...>) {
   return getters;
 }
 
-template <typename View>
+template <typename View, uint64_t passed_over>
 const char* GetFields(const char* from, const char* end, View* view) {
-  static constexpr std::array<Getter<View>, 64> kGetters = GettersOf<View>(typename FieldsOf<View>::List{});
+  static constexpr std::array<Getter<View>, 64> kGetters = [] {
+    auto getters = GettersOf<View>(typename FieldsOf<View>::List{});
+    for (size_t i = 0; i < getters.size(); ++i) {
+      if ((passed_over >> i & 1) != 0) getters[i] = nullptr;
+    }
+    return getters;
+  }();
   while (from < end) {
     uint64_t tag;
     from = GetVarint(from, end, &tag);
