@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "engine/books/live_books.h"
 #include "engine/cache_query.h"
 #include "engine/decide_scratch.h"
 #include "engine/engine_impl.h"
@@ -125,7 +126,7 @@ bool EngineImpl::AnswerFromCache(const Revision& revision, const Request& reques
   const cache::Hit& hit = decision->cache_hit;
   if (hit.kind == cache::Hit::kNone) return false;
 
-  if (journal_ != nullptr) {
+  if (journal_ != nullptr || options_.live_books != nullptr) {
     ledger::RecordView record;
     DescribeRequest(request, &record);
     record.time_nanos = record.settled_nanos = now;
@@ -138,8 +139,11 @@ bool EngineImpl::AnswerFromCache(const Revision& revision, const Request& reques
     record.saved_cache_nanos = hit.saved_nano_usd;
     record.outcome = ledger::SUCCEEDED;
     // An answer that cannot be booked is not given: the books would miss it.
-    if (journal_->Append(record) == 0) return false;
-    booked_.fetch_add(1, std::memory_order_relaxed);
+    if (journal_ != nullptr) {
+      if (journal_->Append(record) == 0) return false;
+      booked_.fetch_add(1, std::memory_order_relaxed);
+    }
+    if (options_.live_books != nullptr) options_.live_books->Add(record);
   }
   decision->action = Action::kAnswer;
   decision->exact = hit.kind == cache::Hit::kExact;

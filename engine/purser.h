@@ -59,6 +59,10 @@
 #include "engine/pricing/usage.h"
 #include "engine/request.h"
 
+namespace purser::books {
+class LiveBooks;
+}  // namespace purser::books
+
 namespace purser {
 
 class Revision;  // A policy with its price books, compiled.
@@ -79,6 +83,9 @@ struct Options {
 
   // How it does it.
   const Clock* clock = nullptr;  // Must outlive the engine. Null: the system's.
+  // Told of every settled call and every answer from the cache, for metrics and alerts
+  // (engine/books/live_books.h). Must outlive the engine. Null: nobody.
+  books::LiveBooks* live_books = nullptr;
 };
 
 enum class Action : uint8_t { kRefuse, kDispatch, kAnswer };

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/books/live_books.h"
 #include "engine/engine_fixture.h"
 #include "gmock/gmock.h"
 
@@ -51,6 +52,22 @@ TEST_F(PurserTest, SettlingBooksWhatWasUsedOnce) {
   EXPECT_EQ(SettleWith(engine.get(), decision.ticket, 1001, 77).result, SettleResult::kAlreadySettled);
   EXPECT_EQ(SettleWith(engine.get(), 12345, 1, 1).result, SettleResult::kUnknownTicket);
   EXPECT_FALSE(engine->Void(decision.ticket));
+}
+
+TEST_F(PurserTest, LiveBooksAreToldOfEachSettledCallOnce) {
+  books::LiveBooks live{books::LiveBooks::Options()};
+  Options options = OptionsFor(kTestCandidates);
+  options.live_books = &live;
+  const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  Decision decision;
+  (*engine)->Decide(ThousandTokens(), &decision);
+  EXPECT_EQ(live.Total().calls, 0);
+  const Settlement settlement = SettleWith(engine->get(), decision.ticket, 1001, 77);
+  SettleWith(engine->get(), decision.ticket, 1001, 77);
+  EXPECT_EQ(live.Total().calls, 1);
+  EXPECT_EQ(live.Total().cost_nanos, settlement.cost_nanos);
+  EXPECT_THAT(live.Prometheus(), HasSubstr("purser_input_tokens_by_model_total{model=\"small\"} 1001\n"));
 }
 
 TEST_F(PurserTest, AProvidersResponseIsReadAsItStatesUsage) {

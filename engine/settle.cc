@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "engine/books/live_books.h"
 #include "engine/engine_impl.h"
 #include "engine/pricing/cost.h"
 #include "engine/pricing/usage_block.h"
@@ -309,6 +310,7 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
       return settlement;
     }
   }
+  if (options_.live_books != nullptr) options_.live_books->Add(record);
   const int64_t tokens = record.input_tokens + record.output_tokens;
   const budget::Amounts booked =
       budget::Amounts::Call(cost_nanos, tokens, record.output_tokens, StepsOf(request.attempt));
