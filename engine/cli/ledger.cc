@@ -1,4 +1,4 @@
-// purser ledger verify|dump|export LEDGER: is it whole, and what is in it.
+// purser ledger verify|dump|export|compact LEDGER: is it whole, and what is in it.
 
 #include <cstdio>
 #include <map>
@@ -6,9 +6,11 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "engine/books/record_export.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
+#include "engine/ledger/compaction.h"
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
@@ -119,6 +121,37 @@ void Export(const ExportOptions& options) {
               options.sqlite.c_str(), PluralOf(*rows, "row", "rows").c_str(), options.sqlite.c_str());
 }
 
+struct CompactCommand {
+  std::string ledger, drop_before;
+};
+
+void Compact(const CompactCommand& command) {
+  ledger::CompactOptions options;
+  if (!command.drop_before.empty()) {
+    absl::Time time;
+    std::string why;
+    if (!absl::ParseTime("%Y-%m-%d", command.drop_before, &time, &why))
+      Fail("ledger compact",
+           "--drop-before: expected a date such as 2026-03-02, not \"" + command.drop_before + "\"");
+    options.drop_before_nanos = absl::ToUnixNanos(time);
+  }
+  const auto done = ledger::Compact(command.ledger, options);
+  if (!done.ok()) Fail("ledger compact", std::string(done.status().message()));
+  std::printf("%s: compressed %s", command.ledger.c_str(),
+              PluralOf(static_cast<int64_t>(done->segments_compressed), "segment", "segments").c_str());
+  if (done->bytes_after > 0) {
+    std::printf(", %s to %s bytes", WithCommas(static_cast<int64_t>(done->bytes_before)).c_str(),
+                WithCommas(static_cast<int64_t>(done->bytes_after)).c_str());
+  }
+  if (!command.drop_before.empty()) {
+    std::printf("; dropped %s",
+                PluralOf(static_cast<int64_t>(done->segments_dropped), "segment", "segments").c_str());
+    if (done->segments_kept_for_snapshot > 0)
+      std::printf("; others are old enough, but no snapshot stands for them yet");
+  }
+  std::printf("\n");
+}
+
 }  // namespace
 
 void AddLedgerVerb(CLI::App& app) {
@@ -144,6 +177,16 @@ void AddLedgerVerb(CLI::App& app) {
   exported->add_flag("--line-items", options->line_items, "A table of every line item, too");
   exported->footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
   exported->callback([options] { Export(*options); });
+  auto compacting = std::make_shared<CompactCommand>();
+  CLI::App* compact =
+      verb->add_subcommand("compact", "Compress the closed segments of a ledger that no engine has open");
+  compact->add_option("LEDGER", compacting->ledger, "Ledger directory")->required();
+  compact->add_option(
+      "--drop-before", compacting->drop_before,
+      "Also remove segments all of whose calls are older than this day (UTC), where a snapshot "
+      "keeps what they did to budgets");
+  compact->footer("Example: purser ledger compact runs/ledger --drop-before 2026-01-01");
+  compact->callback([compacting] { Compact(*compacting); });
 }
 
 }  // namespace purser::cli

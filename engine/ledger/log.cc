@@ -133,6 +133,12 @@ class Opening {
     options.files = files_;
     absl::StatusOr<std::unique_ptr<LogScanner>> scanner = LogScanner::Open(directory_, options);
     if (!scanner.ok()) return scanner.status();
+    if ((*scanner)->first_sequence() > recovery_.snapshot_sequence + 1) {
+      return absl::DataLossError(
+          absl::StrCat(directory_, ": it begins with frame ", (*scanner)->first_sequence(),
+                       ", and no good snapshot stands for those before; restore one from a "
+                       "backup"));
+    }
     Frame frame;
     while (true) {
       absl::StatusOr<bool> more = (*scanner)->Next(&frame);

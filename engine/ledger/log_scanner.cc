@@ -33,6 +33,8 @@ absl::Status LogScanner::Start() {
   for (const std::string& name : *names) {
     const uint64_t number = SegmentNumber(name);
     if (number == 0) continue;
+    // A crash may leave a compressed segment beside its original, which comes first: both are whole.
+    if (!segments_.empty() && segments_.back().number == number) continue;
     segments_.push_back({number, name});
     absl::StatusOr<std::unique_ptr<ReadableFile>> file = options_.files->OpenForReading(PathOf(name));
     if (!file.ok()) return file.status();
@@ -66,6 +68,7 @@ absl::Status LogScanner::Start() {
   }
   if (absl::Status status = OpenSegment(first); !status.ok()) return status;
   if (!reader_->missing_header()) expected_ = reader_->segment().first_sequence;
+  first_sequence_ = expected_;
   return absl::OkStatus();
 }
 

@@ -58,6 +58,8 @@ class LogScanner {
   const End& end() const { return end_; }
   uint64_t id() const { return id_; }
   uint64_t segments() const { return segments_.size(); }
+  // Of the first frame that there is: 1, unless old segments were dropped (compaction.h).
+  uint64_t first_sequence() const { return first_sequence_; }
   // For a progress bar: bytes of all segments, and of those read so far.
   uint64_t total_bytes() const { return total_bytes_; }
   uint64_t bytes_read() const { return bytes_before_ + (reader_ != nullptr ? reader_->offset() : 0); }
@@ -86,6 +88,7 @@ class LogScanner {
   size_t current_ = 0;
   std::unique_ptr<SegmentReader> reader_;
   uint64_t expected_ = 1;
+  uint64_t first_sequence_ = 1;
   uint64_t looked_twice_at_ = 0;  // The expected_ at which damage was looked at again.
   bool done_ = false;
   End end_;

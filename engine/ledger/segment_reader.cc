@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/ledger/compaction.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/planted_bug.h"
 #include "policies/record.pb.h"
@@ -25,7 +26,8 @@ bool AllZero(const char* bytes, uint64_t size) {
 
 absl::StatusOr<std::unique_ptr<SegmentReader>> SegmentReader::Open(FileSystem* files, const std::string& path,
                                                                    uint64_t id, uint64_t number) {
-  absl::StatusOr<std::unique_ptr<ReadableFile>> file = files->OpenForReading(path);
+  absl::StatusOr<std::unique_ptr<ReadableFile>> file =
+      path.ends_with(".zst") ? OpenCompressed(files, path) : files->OpenForReading(path);
   if (!file.ok()) return file.status();
   std::unique_ptr<SegmentReader> reader(new SegmentReader(*std::move(file), path, id));
   bool past_end;
