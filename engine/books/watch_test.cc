@@ -212,6 +212,15 @@ TEST(AnomalyTest, AnOddHourIsFoundWithItsCause) {
   EXPECT_TRUE(has("customer", "customer-4"));
 }
 
+TEST(EconomicsTest, TheExampleIsRead) {
+  const auto economics = Economics::Load("policies/examples/economics.textproto");
+  ASSERT_TRUE(economics.ok()) << economics.status();
+  EXPECT_EQ(economics->plans.size(), 3u);
+  EXPECT_EQ(economics->ClassOf("chat")->slo_nanos, 20'000'000);
+  EXPECT_TRUE(economics->IsFree("free"));
+  EXPECT_FALSE(economics->IsFree("pro"));
+}
+
 TEST(EconomicsTest, EveryMistakeIsNamedWithItsPlace) {
   const auto wrong = Economics::Parse(R"(plans { customer_tier: "pro" usd_per_month: "-3" }
 plans { customer_tier: "pro" usd_per_month: "29" }

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -56,8 +57,9 @@ LogOptions Options() {
 }
 
 TEST(LogKillTest, KilledAtAnyMomentNothingAcknowledgedIsLost) {
-  const char* soak = std::getenv("PURSER_SOAK");
-  const int rounds = 12 * (soak != nullptr ? std::atoi(soak) : 1);
+  constexpr int kRoundsPerSecond = 7;
+  const char* seconds = std::getenv("PURSER_SOAK_SECONDS");
+  const int rounds = std::max(12, seconds != nullptr ? kRoundsPerSecond * std::atoi(seconds) : 0);
   void* shared =
       mmap(nullptr, sizeof(Acknowledged), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(shared, MAP_FAILED);
