@@ -12,9 +12,6 @@ namespace {
 
 using ledger::Dimension;
 
-constexpr double kLeastScore = 5;
-constexpr size_t kLeastHours = 24;
-constexpr size_t kLeastOfWeek = 4;
 constexpr std::array kCauses = {Dimension::kCustomer, Dimension::kModel,   Dimension::kFeature,
                                 Dimension::kRelease,  Dimension::kTask,    Dimension::kTeam,
                                 Dimension::kOutcome,  Dimension::kCacheHit};
@@ -23,18 +20,6 @@ double MedianOf(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
-}
-
-struct Level {
-  double median, spread;
-};
-Level LevelOf(const std::vector<double>& values) {
-  const double median = MedianOf(values);
-  std::vector<double> deviations;
-  for (double value : values) deviations.push_back(std::abs(value - median));
-  // 1.4826 makes the median deviation of a normal its standard deviation. Hours that never vary get a spread
-  // of a tenth of their level.
-  return {median, std::max(1.4826 * MedianOf(deviations), 0.1 * median)};
 }
 
 std::string ValueOf(const ledger::RecordView& record, Dimension dimension) {
@@ -46,22 +31,29 @@ std::string ValueOf(const ledger::RecordView& record, Dimension dimension) {
 
 }  // namespace
 
+UsualCost UsualCostOf(const std::vector<double>& values) {
+  const double median = MedianOf(values);
+  std::vector<double> deviations;
+  for (const double value : values) deviations.push_back(std::abs(value - median));
+  return {median, std::max(1.4826 * MedianOf(deviations), 0.1 * median)};
+}
+
 std::vector<Anomaly> FindAnomalies(const Survey& survey, size_t most) {
   std::vector<Anomaly> found;
   for (const auto& [name, hours] : survey.class_hours()) {
-    if (hours.size() < kLeastHours) continue;
+    if (hours.size() < kLeastAnomalyHours) continue;
     std::vector<double> all;
     std::map<int64_t, std::vector<double>> of_week;
     for (const auto& [hour, flow] : hours) {
       all.push_back(static_cast<double>(flow.cost_nanos));
       of_week[hour % 168].push_back(all.back());
     }
-    const Level usual = LevelOf(all);
+    const UsualCost usual = UsualCostOf(all);
     for (const auto& [hour, flow] : hours) {
       const std::vector<double>& same = of_week[hour % 168];
-      const Level level = same.size() >= kLeastOfWeek ? LevelOf(same) : usual;
+      const UsualCost level = same.size() >= kLeastSameHours ? UsualCostOf(same) : usual;
       const double excess = static_cast<double>(flow.cost_nanos) - level.median;
-      if (level.spread <= 0 || excess / level.spread < kLeastScore) continue;
+      if (level.spread <= 0 || excess / level.spread < kLeastAnomalyScore) continue;
       found.push_back(
           {name, hour, flow.cost_nanos, static_cast<int64_t>(level.median), excess / level.spread, {}});
     }

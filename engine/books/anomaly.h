@@ -26,6 +26,16 @@ struct Anomaly {
   std::vector<Cause> causes;
 };
 
+// How much an hour costs, from what such hours did cost: median, and 1.4826 times the median deviation (which
+// makes it the standard deviation of a normal), but a tenth of the median at least. `values` is not empty.
+struct UsualCost {
+  double median = 0, spread = 0;
+};
+UsualCost UsualCostOf(const std::vector<double>& values);
+inline constexpr double kLeastAnomalyScore = 5;   // In spreads above the median.
+inline constexpr size_t kLeastAnomalyHours = 24;  // That have to be known.
+inline constexpr size_t kLeastSameHours = 4;      // Of the same hour of the week, to go by these alone.
+
 // The level and spread that a class's hour is held against: of the same hour of the week where it was seen
 // four times, else of all hours. Robust, so that yesterday's anomaly does not hide today's. At most
 // `most`, the largest excess first.

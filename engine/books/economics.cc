@@ -58,7 +58,11 @@ Economics Checker::Run() {
     const auto& plan = from_.plans(i);
     const std::string path = absl::StrCat("plans[", i, "]");
     Name(plan.customer_tier(), path + ".customer_tier", &tiers);
-    to.plans.push_back({plan.customer_tier(), NeededUsd(plan.usd_per_month(), path + ".usd_per_month")});
+    if (!(plan.monthly_churn() >= 0 && plan.monthly_churn() <= 1)) {
+      diagnostics_.Error(path + ".monthly_churn", "expected a share between 0 and 1");
+    }
+    to.plans.push_back({plan.customer_tier(), NeededUsd(plan.usd_per_month(), path + ".usd_per_month"),
+                        plan.monthly_churn()});
   }
   for (int i = 0; i < from_.classes_size(); ++i) {
     const auto& said = from_.classes(i);

@@ -16,6 +16,7 @@ struct Economics {
   struct Plan {
     std::string customer_tier;
     int64_t nanos_per_month = 0;
+    double monthly_churn = 0;  // 0: not known.
   };
   struct RequestClass {
     std::string name;

@@ -1,6 +1,7 @@
 #include "engine/books/margins.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 namespace purser::books {
@@ -53,6 +54,11 @@ std::vector<TierMonth> TierMonths(const Survey& survey) {
   std::vector<TierMonth> tiers;
   for (const Economics::Plan& plan : survey.economics().plans) {
     if (const auto at = by_tier.find(plan.customer_tier); at != by_tier.end()) {
+      TierMonth& tier = at->second;
+      if (plan.monthly_churn > 0) {
+        tier.lifetime_nanos =
+            std::llround(static_cast<double>(tier.Each(tier.margin_nanos())) / plan.monthly_churn);
+      }
       tiers.push_back(std::move(at->second));
       by_tier.erase(at);
     }

@@ -2,6 +2,7 @@
 #define PURSER_ENGINE_BOOKS_MARGINS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ struct TierMonth {
   // How many times today's use an average customer of the tier may grow to before the plan makes a loss, if
   // revenue stays; 0: it makes one already, or nothing is known of its revenue.
   double use_until_loss() const;
+  // What an average customer leaves in all at today's mix of requests: the month's margin over the plan's
+  // monthly churn (a customer stays 1 / churn months on average). Nothing where the churn is not known.
+  std::optional<int64_t> lifetime_nanos;
 };
 // In the order of the economics' plans, then by name.
 std::vector<TierMonth> TierMonths(const Survey& survey);

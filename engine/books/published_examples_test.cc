@@ -119,7 +119,7 @@ TEST(PublishedExamples, ABlendThatLooksHealthyHidesAnEndpointThatLoses) {
 // $499, so that an average customer costs $0.45, $2.10 and $17.50.
 TEST(PublishedExamples, TiersEarnWhatTheirPlansLeave) {
   Ledger ledger(R"(plans { customer_tier: "free" usd_per_month: "0" }
-                   plans { customer_tier: "pro" usd_per_month: "29" }
+                   plans { customer_tier: "pro" usd_per_month: "29" monthly_churn: 0.04 }
                    plans { customer_tier: "enterprise" usd_per_month: "499" })");
   struct Tier {
     const char* name;
@@ -148,6 +148,8 @@ TEST(PublishedExamples, TiersEarnWhatTheirPlansLeave) {
   EXPECT_EQ(tiers[2].Each(tiers[2].margin_nanos()), 481'500'000'000);
   EXPECT_EQ(tiers[0].use_until_loss(), 0);
   EXPECT_NEAR(tiers[1].use_until_loss(), 29 / 2.10, 1e-9);
+  EXPECT_EQ(tiers[1].lifetime_nanos, 672'500'000'000);  // $26.90 for 25 months.
+  EXPECT_FALSE(tiers[2].lifetime_nanos.has_value());
 }
 
 TEST(PublishedExamples, AMillionQueriesOfACentAreTenThousandDollarsAMonth) {

@@ -230,7 +230,7 @@ class Page {
     if (found_.tiers.empty() || (found_.tiers.size() == 1 && found_.tiers[0].tier.empty())) return;
     std::string body =
         "<div class=\"scroll\"><table><tr><th>tier</th><th>months</th><th>revenue</th><th>cost</th>"
-        "<th>margin</th><th>loss from</th></tr>\n";
+        "<th>margin</th><th>loss from</th><th>lifetime</th></tr>\n";
     for (const TierMonth& tier : found_.tiers) {
       const int64_t margin = tier.Each(tier.margin_nanos());
       absl::StrAppend(&body, "<tr><td>", Named(tier.tier, "(none)"), "</td><td>", Count(tier.customer_months),
@@ -238,7 +238,7 @@ class Page {
                       Usd(tier.Each(tier.cost_nanos)), "</td><td class=\"", margin < 0 ? "bad" : "good",
                       "\">", Usd(margin), "</td><td>",
                       tier.use_until_loss() > 0 ? absl::StrFormat("%.1fx use", tier.use_until_loss()) : "now",
-                      "</td></tr>\n");
+                      "</td><td>", tier.lifetime_nanos ? Usd(*tier.lifetime_nanos) : "-", "</td></tr>\n");
     }
     Section("An average customer in a month, by tier", body + "</table></div>\n");
   }

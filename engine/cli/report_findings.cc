@@ -64,19 +64,21 @@ void PrintTiers(const Findings& found) {
   if (found.tiers.empty() || (found.tiers.size() == 1 && found.tiers[0].tier.empty())) return;
   Title("Customers by tier, an average customer in a month");
   Table table({{"tier"},
-               {"customer months", Align::kRight},
+               {"months", Align::kRight},
                {"revenue", Align::kRight},
                {"cost", Align::kRight},
                {"margin", Align::kRight},
                {"cost of revenue", Align::kRight},
-               {"loss from", Align::kRight}});
+               {"loss from", Align::kRight},
+               {"lifetime", Align::kRight}});
   for (const books::TierMonth& tier : found.tiers) {
     table.AddRow({NameOr(tier.tier, "(none)"), WithCommas(tier.customer_months),
                   Usd(tier.Each(tier.revenue_nanos)), Usd(tier.Each(tier.cost_nanos)),
                   Usd(tier.Each(tier.margin_nanos())), Percent(tier.cost_nanos, tier.revenue_nanos),
                   tier.use_until_loss() > 0 ? absl::StrFormat("%.1fx use", tier.use_until_loss())
                   : tier.cost_nanos > 0     ? "now"
-                                            : "-"});
+                                            : "-",
+                  tier.lifetime_nanos ? Usd(*tier.lifetime_nanos) : "-"});
   }
   std::printf("%s", table.ToString().c_str());
 }
@@ -203,13 +205,15 @@ void PrintFindingsJson(const Findings& findings) {
     print(json);
   }
   for (const books::TierMonth& tier : findings.tiers) {
-    print({{"section", "customer_tier"},
-           {"tier", tier.tier},
-           {"customer_months", tier.customer_months},
-           {"revenue_usd", FormatUsd(tier.revenue_nanos)},
-           {"cost_usd", FormatUsd(tier.cost_nanos)},
-           {"margin_per_customer_month_usd", FormatUsd(tier.Each(tier.margin_nanos()))},
-           {"use_until_loss", tier.use_until_loss()}});
+    Json json = {{"section", "customer_tier"},
+                 {"tier", tier.tier},
+                 {"customer_months", tier.customer_months},
+                 {"revenue_usd", FormatUsd(tier.revenue_nanos)},
+                 {"cost_usd", FormatUsd(tier.cost_nanos)},
+                 {"margin_per_customer_month_usd", FormatUsd(tier.Each(tier.margin_nanos()))},
+                 {"use_until_loss", tier.use_until_loss()}};
+    if (tier.lifetime_nanos) json["lifetime_usd"] = FormatUsd(*tier.lifetime_nanos);
+    print(json);
   }
   for (const books::TaskMultiple& one : findings.tasks) {
     print({{"section", "task_multiple"},
