@@ -83,7 +83,8 @@ LiveBooks::LiveBooks(Options options) : options_(std::move(options)) {
 
 void LiveBooks::Add(const ledger::RecordView& record) {
   Alert alert;
-  bool send = false;
+  Anomaly anomaly;
+  bool send = false, send_anomaly = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     total_.Add(record);
@@ -99,8 +100,10 @@ void LiveBooks::Add(const ledger::RecordView& record) {
       kept.keys[std::string(key)].Add(record);
     }
     send = Watch(record, &alert);
+    send_anomaly = options_.on_anomaly && WatchHours(record, &anomaly);
   }
   if (send && options_.on_alert) options_.on_alert(alert);
+  if (send_anomaly) options_.on_anomaly(anomaly);
 }
 
 // The dearest most_keys stay.
@@ -158,6 +161,23 @@ bool LiveBooks::Watch(const ledger::RecordView& record, Alert* alert) {
     return !quiet;
   }
   return false;
+}
+
+bool LiveBooks::WatchHours(const ledger::RecordView& record, Anomaly* anomaly) {
+  const std::string_view name = record.request_class.empty() ? record.use_case : record.request_class;
+  auto at = hours_.find(name);
+  if (at == hours_.end()) {
+    if (hours_.size() == kMostClasses) return false;
+    using ledger::Dimension;
+    at = hours_
+             .try_emplace(std::string(name),
+                          std::vector<Dimension>{Dimension::kCustomer, Dimension::kModel, Dimension::kFeature,
+                                                 Dimension::kRelease, Dimension::kTask, Dimension::kTeam})
+             .first;
+  }
+  if (!at->second.Add(record, anomaly)) return false;
+  anomaly->request_class = at->first;
+  return true;
 }
 
 LiveBooks::Sums LiveBooks::Total() const {

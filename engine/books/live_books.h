@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "engine/books/cost_slo.h"
 #include "engine/books/economics.h"
+#include "engine/books/hour_watch.h"
 #include "engine/ledger/dimension.h"
 #include "engine/ledger/record.h"
 
@@ -23,7 +25,7 @@ namespace purser::books {
 // bucket, "(other)", so that the dearest keys stay exact and the sum of all rows stays the total. A key of
 // the tail that comes back begins anew; what it had before stays in the tail.
 //
-// Thread-safe. Add takes one lock for some hundred nanoseconds. Alerts are called outside the lock, on the
+// Thread-safe. Add takes one lock, for a look-up per dimension. Callbacks are called outside the lock, on the
 // thread whose call tripped them.
 class LiveBooks {
  public:
@@ -40,6 +42,9 @@ class LiveBooks {
     Economics economics = {};  // Its classes' objectives are watched.
     // Called when an objective begins to burn, and not again before it has stopped for an hour.
     std::function<void(const Alert&)> on_alert = {};
+    // Called when an hour of a class costs far more than such hours do, at once and once an hour, with what
+    // most of it belongs to. Needs a day of hours to know what is usual. At most kMostClasses are watched.
+    std::function<void(const Anomaly&)> on_anomaly = {};
   };
 
   explicit LiveBooks(Options options);
@@ -64,6 +69,7 @@ class LiveBooks {
   // The dearest first, the tail last, under kTail. Empty for a dimension that is not kept.
   std::vector<Row> Rows(ledger::Dimension dimension) const;
   static constexpr const char* kTail = "(other)";
+  static constexpr size_t kMostClasses = 100;
 
   // The Prometheus text exposition format, version 0.0.4: purser_cost_usd_total, purser_calls_total and
   // others by themselves and by dimension (purser_cost_usd_by_model_total{model="..."}),
@@ -92,12 +98,14 @@ class LiveBooks {
   void Fold(Kept* kept);
   // True: *alert is to be sent.
   bool Watch(const ledger::RecordView& record, Alert* alert);
+  bool WatchHours(const ledger::RecordView& record, Anomaly* anomaly);
 
   const Options options_;
   mutable std::mutex mutex_;
   Sums total_;
   std::vector<Kept> kept_;
   std::vector<Objective> objectives_;
+  std::map<std::string, HourWatch, std::less<>> hours_;  // By class.
 };
 
 }  // namespace purser::books

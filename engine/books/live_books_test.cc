@@ -80,6 +80,37 @@ TEST(LiveBooksTest, AnAlertIsSentOnceWhileAnObjectiveBurns) {
   EXPECT_EQ(alerts.size(), 2u);
 }
 
+TEST(LiveBooksTest, AnOddHourIsToldWhileItLasts) {
+  std::vector<Anomaly> anomalies;
+  LiveBooks live({.on_anomaly = [&anomalies](const Anomaly& anomaly) { anomalies.push_back(anomaly); }});
+  std::mt19937 random(4);
+  const auto call = [&](int hour, int n, const char* customer, int64_t nanos) {
+    ledger::RecordView record;
+    record.request_class = "chat";
+    record.customer = customer;
+    record.model = "m";
+    record.time_nanos = kStart + hour * kNanosPerHour + n * 60'000'000'000;
+    record.cost_nanos = nanos;
+    live.Add(record);
+  };
+  for (int hour = 0; hour < 72; ++hour) {
+    for (int n = 0; n < 20; ++n) {
+      call(hour, n, n % 2 == 0 ? "a" : "b", 1'000'000 + static_cast<int64_t>(random() % 100'000));
+      // A loop of customer b begins in the 60th hour.
+      if (hour == 60) call(hour, n, "b", 20'000'000);
+      if (hour == 60 && n == 10) {
+        EXPECT_EQ(anomalies.size(), 1u);
+      }
+    }
+  }
+  ASSERT_EQ(anomalies.size(), 1u);
+  EXPECT_EQ(anomalies[0].request_class, "chat");
+  EXPECT_EQ(anomalies[0].hour, kStart / kNanosPerHour + 60);
+  ASSERT_FALSE(anomalies[0].causes.empty());
+  EXPECT_EQ(anomalies[0].causes[0].dimension, "customer");
+  EXPECT_EQ(anomalies[0].causes[0].value, "b");
+}
+
 TEST(LiveBooksTest, PrometheusTextIsWellFormed) {
   LiveBooks live({.by = {Dimension::kModel}});
   ledger::RecordView record;
