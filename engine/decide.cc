@@ -248,6 +248,19 @@ bool EngineImpl::Hold(const Revision& revision, const Request& request, int64_t 
   return false;
 }
 
+// The one model that could have served all of the class's requests, and this one for the least.
+void EngineImpl::FindBestConstant(const Revision& revision, DecideScratch* scratch) const {
+  AlwaysPassed& always = *revision.request_class(scratch->verdict.request_class).always_passed;
+  always.Note(scratch->verdict.candidates);
+  scratch->best_constant = -1;
+  (always.Get() & scratch->verdict.candidates).ForEach([scratch](int i) {
+    const routing::Price& price = scratch->prices[i];
+    if (!price.known) return;
+    const int best = scratch->best_constant;
+    if (best < 0 || price.expected_nanos < scratch->prices[best].expected_nanos) scratch->best_constant = i;
+  });
+}
+
 void EngineImpl::KeepPending(const Revision& revision, const Request& request, int64_t now,
                              const DecideScratch& scratch, Decision* decision) {
   const Revision::Candidate& candidate = revision.candidates()[scratch.chosen];
@@ -256,6 +269,7 @@ void EngineImpl::KeepPending(const Revision& revision, const Request& request, i
   if (call->revision != decision->revision) call->revision = decision->revision;
   call->candidate = scratch.chosen;
   call->request_class = scratch.verdict.request_class;
+  call->best_constant = scratch.best_constant;
   call->batch = scratch.batch;
   call->clamped = scratch.clamped;
   call->failed_over = scratch.failed_over;
@@ -312,6 +326,7 @@ void EngineImpl::Route(const Request& request, int64_t now, DecideScratch* scrat
   routing::Choose(revision.program().choice_settings(), choice_context, scratch->prices, &scratch->verdict,
                   &scratch->choice);
   if (scratch->choice.count == 0) return RefuseForRouting(revision, *scratch, decision);
+  FindBestConstant(revision, scratch);
   for (int i = 0; i < scratch->choice.count; ++i)
     decision->candidates[scratch->choice.ranked[i].candidate].passed = true;
 

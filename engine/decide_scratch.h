@@ -95,6 +95,7 @@ struct DecideScratch {
 
   // Of the candidate that was chosen.
   int chosen = -1;
+  int best_constant = -1;  // As PendingCall has it.
   bool batch = false;
   bool clamped = false;
   bool failed_over = false;

@@ -75,6 +75,7 @@ class EngineImpl final : public Engine {
                        Decision* decision) const;
   bool Hold(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
             Decision* decision);
+  void FindBestConstant(const Revision& revision, DecideScratch* scratch) const;
   void KeepPending(const Revision& revision, const Request& request, int64_t now,
                    const DecideScratch& scratch, Decision* decision);
   void RefuseForRouting(const Revision& revision, const DecideScratch& scratch, Decision* decision) const;

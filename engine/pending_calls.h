@@ -36,6 +36,8 @@ struct PendingCall {
   std::shared_ptr<const Revision> revision;  // Kept although it is idle, until the slot is used again.
   int candidate = 0;
   int request_class = -1;
+  int best_constant =
+      -1;  // The cheapest candidate that has passed all of the class's decisions; -1: none has.
   routing::CandidateSet failed;  // Candidates that were dispatched before and failed.
   bool batch = false;
   bool clamped = false;

@@ -211,5 +211,33 @@ TEST_F(RecoveryTest, TwoEnginesOnOneLedgerIsAnError) {
   EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable) << second.status();
 }
 
+// "middle" is the cheapest that passed both requests: small's window is too small for the first.
+TEST_F(RecoveryTest, EachRecordSaysWhatTheBestConstantModelWouldHaveCost) {
+  {
+    const auto engine = Open(kTestCandidates, /*with_ledger=*/true);
+    Decision decision;
+    for (const int64_t input_tokens : {9000, 1000}) {
+      Request request = ThousandTokens();
+      request.input_tokens = input_tokens;
+      engine->Decide(request, &decision);
+      ASSERT_EQ(decision.model, input_tokens == 9000 ? "middle" : "small");
+      engine->MarkDispatched(decision.ticket);
+      SettleWith(engine.get(), decision.ticket, input_tokens, 100);
+    }
+  }
+  std::vector<std::pair<int64_t, int64_t>> costs;
+  ledger::LogOptions options;
+  ASSERT_TRUE(ledger::Log::Open(ledger(), options, [&costs](const ledger::Frame& frame) {
+                ledger::RecordView record;
+                if (frame.type != ledger::RECORD || !Decode(frame.payload, &record)) return absl::OkStatus();
+                costs.emplace_back(record.cost_nanos, record.best_constant_nanos);
+                return absl::OkStatus();
+              }).ok());
+  ASSERT_EQ(costs.size(), 2u);
+  EXPECT_EQ(costs[0].first, costs[0].second);
+  EXPECT_EQ(costs[1].first, 1'000'000 + 200'000);
+  EXPECT_GT(costs[1].second, costs[1].first);
+}
+
 }  // namespace
 }  // namespace purser

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "cache/cache.h"
+#include "engine/always_passed.h"
 #include "engine/budget/plan.h"
 #include "engine/class_stats.h"
 #include "engine/model_stats.h"
@@ -55,6 +56,8 @@ class Revision {
     int64_t revenue_nanos = -1;     // Per request; -1: not stated.
     int64_t single_shot_nanos = 0;  // 0: learned.
     ClassStats* stats = nullptr;
+    // Under this revision.
+    std::shared_ptr<AlwaysPassed> always_passed = std::make_shared<AlwaysPassed>();
   };
 
   // What outlives policies.

@@ -116,9 +116,20 @@ const pricing::ModelPrices* PricesAsked(const Revision& revision, std::string_vi
   return scratch->asked_prices;
 }
 
-// What the call would have cost with the model that was asked for, and which lever made the difference.
+// What the call would have cost with the model that was asked for, and which lever made the difference; and
+// what with the best constant one.
 void DescribeSavings(const PendingCall& call, const Request& request, const pricing::Usage& usage,
                      SettleScratch* scratch) {
+  if (call.best_constant == call.candidate && !call.batch) {
+    scratch->record.best_constant_nanos = scratch->record.cost_nanos;
+  } else if (call.best_constant >= 0) {
+    const Revision::Candidate& best = call.revision->candidates()[call.best_constant];
+    pricing::Realize(*best.prices, usage, best.priced.service_tier, request.region, call.decided_nanos,
+                     &scratch->cost);
+    if (scratch->cost.state == pricing::CostState::kPriced) {
+      scratch->record.best_constant_nanos = scratch->cost.total_nanos;
+    }
+  }
   const pricing::ModelPrices* asked = PricesAsked(*call.revision, request.model, scratch);
   if (asked == nullptr) return;
   pricing::Realize(*asked, usage, pricing::ServiceTier::kUnstated, request.region, call.decided_nanos,

@@ -148,6 +148,13 @@ void PrintSummary(const ReportOptions& options, const Books& books) {
     if (const std::string levers = Levers(total, decimals); !levers.empty())
       PrintFact("", "", "by " + levers);
   }
+  if (total.best_constant_nanos > 0) {
+    const int64_t saved = total.best_constant_nanos - total.cost_against_constant_nanos;
+    PrintFact("", FormatUsdRounded(saved, decimals),
+              Percent(saved, total.best_constant_nanos) + " of " +
+                  FormatUsdRounded(total.best_constant_nanos, decimals) +
+                  ", what the best single model would cost");
+  }
   PrintFact("Tokens", Short(total.input_tokens) + " in",
             Short(total.output_tokens) + " out" +
                 (total.cached_input_tokens > 0
@@ -283,6 +290,7 @@ auto SumsOf(const Totals& totals) {
                     Sum{"cost_usd", totals.cost_nanos, true},
                     Sum{"estimated_usd", totals.estimated_nanos, true},
                     Sum{"default_cost_usd", totals.default_cost_nanos, true},
+                    Sum{"best_constant_usd", totals.best_constant_nanos, true},
                     Sum{"saved_routing_usd", totals.saved_routing_nanos, true},
                     Sum{"saved_cache_usd", totals.saved_cache_nanos, true},
                     Sum{"saved_prompt_cache_usd", totals.saved_prompt_cache_nanos, true},

@@ -24,6 +24,8 @@ void ForEachSum(Visit visit) {
                                &Totals::cost_nanos,
                                &Totals::estimated_nanos,
                                &Totals::default_cost_nanos,
+                               &Totals::best_constant_nanos,
+                               &Totals::cost_against_constant_nanos,
                                &Totals::saved_routing_nanos,
                                &Totals::saved_cache_nanos,
                                &Totals::saved_prompt_cache_nanos,
@@ -77,6 +79,10 @@ void Totals::Add(const Entry& entry) {
   add(record.reasoning_tokens, &reasoning_tokens);
   add(record.estimated_nanos, &estimated_nanos);
   add(record.default_cost_nanos, &default_cost_nanos);
+  if (record.best_constant_nanos > 0) {
+    add(record.best_constant_nanos, &best_constant_nanos);
+    add(record.cost_nanos, &cost_against_constant_nanos);
+  }
   add(record.saved_routing_nanos, &saved_routing_nanos);
   add(record.saved_cache_nanos, &saved_cache_nanos);
   add(record.saved_prompt_cache_nanos, &saved_prompt_cache_nanos);

@@ -26,6 +26,10 @@ struct Totals {
   int64_t cost_nanos = 0;
   int64_t estimated_nanos = 0;
   int64_t default_cost_nanos = 0;  // What the models asked for would have cost.
+  // What one model for all of a class would have cost, and what these calls did cost: over calls that tell
+  // it.
+  int64_t best_constant_nanos = 0;
+  int64_t cost_against_constant_nanos = 0;
   int64_t saved_routing_nanos = 0;
   int64_t saved_cache_nanos = 0;
   int64_t saved_prompt_cache_nanos = 0;

@@ -63,6 +63,7 @@ constexpr Column kColumns[] = {
     {"estimated_nanos", nullptr, &RecordView::estimated_nanos},
     {"held_nanos", nullptr, &RecordView::held_nanos},
     {"default_cost_nanos", nullptr, &RecordView::default_cost_nanos},
+    {"best_constant_nanos", nullptr, &RecordView::best_constant_nanos},
     {"saved_routing_nanos", nullptr, &RecordView::saved_routing_nanos},
     {"saved_cache_nanos", nullptr, &RecordView::saved_cache_nanos},
     {"saved_prompt_cache_nanos", nullptr, &RecordView::saved_prompt_cache_nanos},

@@ -57,8 +57,12 @@ class CandidateSet {
     }
   }
 
- private:
+  // 64 of them as bits, from candidate 64 * i on.
   static constexpr int kWords = kMostCandidates / 64;
+  constexpr uint64_t word(int i) const { return words_[i]; }
+  constexpr void set_word(int i, uint64_t word) { words_[i] = word; }
+
+ private:
   static constexpr uint64_t Bit(int candidate) { return uint64_t{1} << (candidate & 63); }
 
   std::array<uint64_t, kWords> words_ = {};
