@@ -148,7 +148,7 @@ void PrintSummary(const ReportOptions& options, const Books& books) {
     if (const std::string levers = Levers(total, decimals); !levers.empty())
       PrintFact("", "", "by " + levers);
   }
-  if (total.best_constant_nanos > 0) {
+  if (total.best_constant_nanos > total.cost_against_constant_nanos) {
     const int64_t saved = total.best_constant_nanos - total.cost_against_constant_nanos;
     PrintFact("", FormatUsdRounded(saved, decimals),
               Percent(saved, total.best_constant_nanos) + " of " +
