@@ -1,6 +1,7 @@
 #include "engine/books/live_books.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,6 +24,24 @@ std::string LabelText(std::string_view text) {
     }
   }
   return out;
+}
+
+// A key is its values, each after its length: no two lists of values share one.
+void AppendValue(std::string_view value, std::string* key) {
+  const auto size = static_cast<uint32_t>(value.size());
+  key->append(reinterpret_cast<const char*>(&size), sizeof(size));
+  key->append(value);
+}
+
+std::vector<std::string> ValuesOf(std::string_view key) {
+  std::vector<std::string> values;
+  while (!key.empty()) {
+    uint32_t size;
+    std::memcpy(&size, key.data(), sizeof(size));
+    values.emplace_back(key.substr(sizeof(size), size));
+    key.remove_prefix(sizeof(size) + size);
+  }
+  return values;
 }
 
 struct Metric {
@@ -73,7 +92,7 @@ void LiveBooks::Sums::Add(const Sums& other) {
 }
 
 LiveBooks::LiveBooks(Options options) : options_(std::move(options)) {
-  for (const ledger::Dimension dimension : options_.by) kept_.push_back({dimension, {}, {}, 0});
+  for (const auto& by : options_.by) kept_.push_back({by, {}, {}, 0});
   for (const Economics::RequestClass& terms : options_.economics.classes) {
     if (!terms.slo_nanos) continue;
     objectives_.emplace_back();
@@ -90,14 +109,15 @@ void LiveBooks::Add(const ledger::RecordView& record) {
     total_.Add(record);
     ledger::KeyBuffer buffer;
     for (Kept& kept : kept_) {
-      const std::string_view key = KeyOf(record, kept.dimension, buffer);
-      const auto at = kept.keys.find(absl::string_view(key.data(), key.size()));
+      key_.clear();
+      for (const ledger::Dimension dimension : kept.by) AppendValue(KeyOf(record, dimension, buffer), &key_);
+      const auto at = kept.keys.find(key_);
       if (at != kept.keys.end()) {
         at->second.Add(record);
         continue;
       }
       if (kept.keys.size() >= 2 * std::max<size_t>(options_.most_keys, 1)) Fold(&kept);
-      kept.keys[std::string(key)].Add(record);
+      kept.keys[key_].Add(record);
     }
     send = Watch(record, &alert);
     send_anomaly = options_.on_anomaly && WatchHours(record, &anomaly);
@@ -185,16 +205,17 @@ LiveBooks::Sums LiveBooks::Total() const {
   return total_;
 }
 
-std::vector<LiveBooks::Row> LiveBooks::Rows(ledger::Dimension dimension) const {
+std::vector<LiveBooks::Row> LiveBooks::Rows(const std::vector<ledger::Dimension>& by) const {
   std::vector<Row> rows;
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const Kept& kept : kept_) {
-    if (kept.dimension != dimension) continue;
-    for (const auto& [key, sums] : kept.keys) rows.push_back({key, sums});
+    if (kept.by != by) continue;
+    for (const auto& [key, sums] : kept.keys) rows.push_back({ValuesOf(key), sums});
     std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-      return a.sums.cost_nanos != b.sums.cost_nanos ? a.sums.cost_nanos > b.sums.cost_nanos : a.key < b.key;
+      return a.sums.cost_nanos != b.sums.cost_nanos ? a.sums.cost_nanos > b.sums.cost_nanos
+                                                    : a.values < b.values;
     });
-    if (kept.folded > 0) rows.push_back({kTail, kept.tail});
+    if (kept.folded > 0) rows.push_back({std::vector<std::string>(by.size(), kTail), kept.tail});
     break;
   }
   return rows;
@@ -208,16 +229,23 @@ std::string LiveBooks::Prometheus() const {
                     metric.name, "_total counter\npurser_", metric.name, "_total ", ValueText(metric, total),
                     "\n");
   }
-  for (const ledger::Dimension dimension : options_.by) {
-    const std::vector<Row> rows = Rows(dimension);
-    const std::string label(NameOf(dimension));
+  for (const auto& by : options_.by) {
+    const std::vector<Row> rows = Rows(by);
+    std::string all;  // "day_and_model"
+    for (const ledger::Dimension dimension : by) {
+      absl::StrAppend(&all, all.empty() ? "" : "_and_", std::string(NameOf(dimension)));
+    }
     for (const Metric& metric : kMetrics) {
-      const std::string name = absl::StrCat("purser_", metric.name, "_by_", label, "_total");
-      absl::StrAppend(&text, "# HELP ", name, " ", metric.help, ", by ", label, ".\n# TYPE ", name,
+      const std::string name = absl::StrCat("purser_", metric.name, "_by_", all, "_total");
+      absl::StrAppend(&text, "# HELP ", name, " ", metric.help, ", by ", all, ".\n# TYPE ", name,
                       " counter\n");
       for (const Row& row : rows) {
-        absl::StrAppend(&text, name, "{", label, "=\"", LabelText(row.key), "\"} ",
-                        ValueText(metric, row.sums), "\n");
+        std::string labels;
+        for (size_t i = 0; i < by.size(); ++i) {
+          absl::StrAppend(&labels, i == 0 ? "" : ",", std::string(NameOf(by[i])), "=\"",
+                          LabelText(row.values[i]), "\"");
+        }
+        absl::StrAppend(&text, name, "{", labels, "} ", ValueText(metric, row.sums), "\n");
       }
     }
   }

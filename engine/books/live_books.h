@@ -21,7 +21,7 @@ namespace purser::books {
 // page and for alerts. Give one to purser::Options::live_books; settled calls and answers from the cache are
 // added as they are booked. (What is presumed spent is added when it is settled; the ledger has it before.)
 //
-// Bounded: each dimension keeps at most 2 * most_keys keys. Beyond that the cheapest half goes into one tail
+// Bounded: each roll-up keeps at most 2 * most_keys keys. Beyond that the cheapest half goes into one tail
 // bucket, "(other)", so that the dearest keys stay exact and the sum of all rows stays the total. A key of
 // the tail that comes back begins anew; what it had before stays in the tail.
 //
@@ -36,8 +36,12 @@ class LiveBooks {
     int64_t time_nanos = 0;
   };
   struct Options {
-    std::vector<ledger::Dimension> by = {ledger::Dimension::kModel, ledger::Dimension::kRequestClass,
-                                         ledger::Dimension::kCustomerTier, ledger::Dimension::kFeature};
+    // Each list is a roll-up of its own, by all of its dimensions together: {{kModel}, {kDay,
+    // kCustomerTier}}.
+    std::vector<std::vector<ledger::Dimension>> by = {{ledger::Dimension::kModel},
+                                                      {ledger::Dimension::kRequestClass},
+                                                      {ledger::Dimension::kCustomerTier},
+                                                      {ledger::Dimension::kFeature}};
     size_t most_keys = 100;
     Economics economics = {};  // Its classes' objectives are watched.
     // Called when an objective begins to burn, and not again before it has stopped for an hour.
@@ -62,12 +66,12 @@ class LiveBooks {
     void Add(const Sums& other);
   };
   struct Row {
-    std::string key;
+    std::vector<std::string> values;  // One per dimension; kTail for each in the tail's row.
     Sums sums;
   };
   Sums Total() const;
-  // The dearest first, the tail last, under kTail. Empty for a dimension that is not kept.
-  std::vector<Row> Rows(ledger::Dimension dimension) const;
+  // The dearest first, the tail last. Empty for a roll-up that is not kept.
+  std::vector<Row> Rows(const std::vector<ledger::Dimension>& by) const;
   static constexpr const char* kTail = "(other)";
   static constexpr size_t kMostClasses = 100;
 
@@ -78,7 +82,7 @@ class LiveBooks {
 
  private:
   struct Kept {
-    ledger::Dimension dimension;
+    std::vector<ledger::Dimension> by;
     absl::flat_hash_map<std::string, Sums> keys;
     Sums tail;
     int64_t folded = 0;  // Keys that went into the tail.
@@ -103,6 +107,7 @@ class LiveBooks {
   const Options options_;
   mutable std::mutex mutex_;
   Sums total_;
+  std::string key_;  // Of the record that is being added.
   std::vector<Kept> kept_;
   std::vector<Objective> objectives_;
   std::map<std::string, HourWatch, std::less<>> hours_;  // By class.

@@ -20,7 +20,7 @@ using ledger::Dimension;
 constexpr int64_t kStart = 1'772'438'400'000'000'000;
 
 TEST(LiveBooksTest, TheDearestKeysAreExactAndTheTailHoldsTheRest) {
-  LiveBooks live({.by = {Dimension::kCustomer}, .most_keys = 10});
+  LiveBooks live({.by = {{Dimension::kCustomer}}, .most_keys = 10});
   std::mt19937 random(3);
   std::map<std::string, int64_t> cost;
   int64_t total = 0;
@@ -35,21 +35,21 @@ TEST(LiveBooksTest, TheDearestKeysAreExactAndTheTailHoldsTheRest) {
     total += record.cost_nanos;
     live.Add(record);
   }
-  const std::vector<LiveBooks::Row> rows = live.Rows(Dimension::kCustomer);
+  const std::vector<LiveBooks::Row> rows = live.Rows({Dimension::kCustomer});
   ASSERT_LE(rows.size(), 21u);
-  EXPECT_EQ(rows.back().key, LiveBooks::kTail);
+  EXPECT_EQ(rows.back().values[0], LiveBooks::kTail);
   int64_t sum = 0, calls = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
     sum += rows[i].sums.cost_nanos;
     calls += rows[i].sums.calls;
     if (i < 5) {
-      EXPECT_EQ(rows[i].sums.cost_nanos, cost[rows[i].key]) << rows[i].key;
+      EXPECT_EQ(rows[i].sums.cost_nanos, cost[rows[i].values[0]]) << rows[i].values[0];
     }
   }
   EXPECT_EQ(sum, total);
   EXPECT_EQ(calls, 20'000);
   EXPECT_EQ(live.Total().cost_nanos, total);
-  EXPECT_TRUE(live.Rows(Dimension::kModel).empty());
+  EXPECT_TRUE(live.Rows({Dimension::kModel}).empty());
 }
 
 TEST(LiveBooksTest, AnAlertIsSentOnceWhileAnObjectiveBurns) {
@@ -112,7 +112,7 @@ TEST(LiveBooksTest, AnOddHourIsToldWhileItLasts) {
 }
 
 TEST(LiveBooksTest, PrometheusTextIsWellFormed) {
-  LiveBooks live({.by = {Dimension::kModel}});
+  LiveBooks live({.by = {{Dimension::kModel}, {Dimension::kDay, Dimension::kModel}}});
   ledger::RecordView record;
   record.model = "a\"b\\c\nd";
   record.cost_nanos = 1'500'000;
@@ -127,11 +127,14 @@ TEST(LiveBooksTest, PrometheusTextIsWellFormed) {
             std::string::npos)
       << text;
   EXPECT_NE(text.find("purser_cache_hits_by_model_total"), std::string::npos);
+  EXPECT_NE(text.find("purser_calls_by_day_and_model_total{day=\"1970-01-01\",model=\"a\\\"b"),
+            std::string::npos)
+      << text;
   EXPECT_EQ(text.back(), '\n');
 }
 
 TEST(LiveBooksTest, ThreadsLoseNothing) {
-  LiveBooks live({.by = {Dimension::kCustomer}, .most_keys = 4});
+  LiveBooks live({.by = {{Dimension::kCustomer}}, .most_keys = 4});
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&live, t] {
@@ -147,7 +150,7 @@ TEST(LiveBooksTest, ThreadsLoseNothing) {
   }
   for (std::thread& thread : threads) thread.join();
   int64_t sum = 0;
-  for (const LiveBooks::Row& row : live.Rows(Dimension::kCustomer)) sum += row.sums.cost_nanos;
+  for (const LiveBooks::Row& row : live.Rows({Dimension::kCustomer})) sum += row.sums.cost_nanos;
   EXPECT_EQ(sum, 20'000);
   EXPECT_EQ(live.Total().calls, 20'000);
 }
