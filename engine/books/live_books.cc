@@ -1,7 +1,6 @@
 #include "engine/books/live_books.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -24,24 +23,6 @@ std::string LabelText(std::string_view text) {
     }
   }
   return out;
-}
-
-// A key is its values, each after its length: no two lists of values share one.
-void AppendValue(std::string_view value, std::string* key) {
-  const auto size = static_cast<uint32_t>(value.size());
-  key->append(reinterpret_cast<const char*>(&size), sizeof(size));
-  key->append(value);
-}
-
-std::vector<std::string> ValuesOf(std::string_view key) {
-  std::vector<std::string> values;
-  while (!key.empty()) {
-    uint32_t size;
-    std::memcpy(&size, key.data(), sizeof(size));
-    values.emplace_back(key.substr(sizeof(size), size));
-    key.remove_prefix(sizeof(size) + size);
-  }
-  return values;
 }
 
 struct Metric {
@@ -110,7 +91,8 @@ void LiveBooks::Add(const ledger::RecordView& record) {
     ledger::KeyBuffer buffer;
     for (Kept& kept : kept_) {
       key_.clear();
-      for (const ledger::Dimension dimension : kept.by) AppendValue(KeyOf(record, dimension, buffer), &key_);
+      for (const ledger::Dimension dimension : kept.by)
+        ledger::AppendToKey(KeyOf(record, dimension, buffer), &key_);
       const auto at = kept.keys.find(key_);
       if (at != kept.keys.end()) {
         at->second.Add(record);
@@ -210,7 +192,7 @@ std::vector<LiveBooks::Row> LiveBooks::Rows(const std::vector<ledger::Dimension>
   const std::lock_guard<std::mutex> lock(mutex_);
   for (const Kept& kept : kept_) {
     if (kept.by != by) continue;
-    for (const auto& [key, sums] : kept.keys) rows.push_back({ValuesOf(key), sums});
+    for (const auto& [key, sums] : kept.keys) rows.push_back({ledger::ValuesOfKey(key), sums});
     std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
       return a.sums.cost_nanos != b.sums.cost_nanos ? a.sums.cost_nanos > b.sums.cost_nanos
                                                     : a.values < b.values;

@@ -61,9 +61,9 @@ class Progress {
     shown_ = true;
     const double share =
         static_cast<double>(scanner.bytes_read()) / static_cast<double>(scanner.total_bytes());
-    const int full = static_cast<int>(share * 40);
+    const int full = std::min(40, static_cast<int>(share * 40));  // Compressed files are read as more.
     std::fprintf(stderr, "\rreading [%-40s] %3.0f %%", std::string(static_cast<size_t>(full), '#').c_str(),
-                 share * 100);
+                 std::min(100.0, share * 100));
   }
 
  private:
@@ -429,7 +429,9 @@ void AddReportVerb(CLI::App& app) {
   verb->add_option("--by", options->by, "Dimensions to break down by, separated by commas");
   verb->add_flag("--json", options->json, "One JSON object per row; amounts are exact");
   verb->add_flag("--csv", options->csv, "Comma-separated values; amounts are exact")->excludes("--json");
-  verb->add_option("--html", options->html, "Write one self-contained page with charts to this file");
+  verb->add_option("--html", options->html, "Write one self-contained page with charts to this file")
+      ->excludes("--json")
+      ->excludes("--csv");
   verb->add_option("--economics", options->economics,
                    "What customers pay, fixed costs, cost objectives (policies/economics.proto)");
   verb->add_option("--top", options->top, "Rows per table (default 10)");

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -188,6 +189,23 @@ std::string_view KeyOf(const RecordView& record, Dimension dimension, KeyBuffer&
     default:
       return TimeKey(record.time_nanos, dimension, buffer);
   }
+}
+
+void AppendToKey(std::string_view value, std::string* key) {
+  const uint32_t size = static_cast<uint32_t>(value.size());
+  key->append(reinterpret_cast<const char*>(&size), sizeof(size));
+  key->append(value);
+}
+
+std::vector<std::string> ValuesOfKey(std::string_view key) {
+  std::vector<std::string> values;
+  while (!key.empty()) {
+    uint32_t size;
+    std::memcpy(&size, key.data(), sizeof(size));
+    values.emplace_back(key.substr(sizeof(size), size));
+    key.remove_prefix(sizeof(size) + size);
+  }
+  return values;
 }
 
 }  // namespace purser::ledger

@@ -60,6 +60,10 @@ using KeyBuffer = char[24];
 // "2026-03-02", weeks "2026-W10" (ISO 8601), months "2026-03", hours "2026-03-02T08", all UTC, by time_nanos.
 std::string_view KeyOf(const RecordView& record, Dimension dimension, KeyBuffer& buffer);
 
+// A key of several values: each after its length, so that no two lists of values share one.
+void AppendToKey(std::string_view value, std::string* key);
+std::vector<std::string> ValuesOfKey(std::string_view key);
+
 }  // namespace purser::ledger
 
 #endif  // PURSER_ENGINE_LEDGER_DIMENSION_H_

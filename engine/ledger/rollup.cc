@@ -1,7 +1,6 @@
 #include "engine/ledger/rollup.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace purser::ledger {
 namespace {
@@ -43,24 +42,6 @@ void ForEachSum(Visit visit) {
                                &Totals::calls_with_latency}) {
     visit(sum);
   }
-}
-
-// A key is its values, each after its length: no two lists of values share one.
-void AppendValue(std::string_view value, std::string* key) {
-  const uint32_t size = static_cast<uint32_t>(value.size());
-  key->append(reinterpret_cast<const char*>(&size), sizeof(size));
-  key->append(value);
-}
-
-std::vector<std::string> SplitKey(std::string_view key) {
-  std::vector<std::string> values;
-  while (!key.empty()) {
-    uint32_t size;
-    std::memcpy(&size, key.data(), sizeof(size));
-    values.emplace_back(key.substr(sizeof(size), size));
-    key.remove_prefix(sizeof(size) + size);
-  }
-  return values;
 }
 
 }  // namespace
@@ -122,7 +103,7 @@ void Rollup::AppendKey(const Entry& entry, Dimension column) {
   KeyBuffer buffer;
   if (column < Dimension::kHour) {
     // Adjustments stand in lines of their own, with their day.
-    return AppendValue(entry.adjustment ? "(adjustments)" : KeyOf(entry.record, column, buffer), &scratch_);
+    return AppendToKey(entry.adjustment ? "(adjustments)" : KeyOf(entry.record, column, buffer), &scratch_);
   }
   constexpr int64_t kHourNanos = 3'600'000'000'000;
   const int64_t time = entry.record.time_nanos;
@@ -133,7 +114,7 @@ void Rollup::AppendKey(const Entry& entry, Dimension column) {
     last_hour_ = hour;
   }
   if (text.empty()) text = KeyOf(entry.record, column, buffer);
-  AppendValue(text, &scratch_);
+  AppendToKey(text, &scratch_);
 }
 
 void Rollup::Add(const Entry& entry) {
@@ -157,7 +138,7 @@ Totals Rollup::total() const {
 std::vector<Rollup::Row> Rollup::Rows() const {
   std::vector<Row> rows;
   rows.reserve(index_.size());
-  for (const auto& [key, slot] : index_) rows.push_back({SplitKey(key), slots_[slot]});
+  for (const auto& [key, slot] : index_) rows.push_back({ValuesOfKey(key), slots_[slot]});
   const bool by_time = !columns_.empty() && columns_.back() >= Dimension::kHour;
   std::sort(rows.begin(), rows.end(), [by_time](const Row& a, const Row& b) {
     if (by_time && a.values.back() != b.values.back()) return a.values.back() < b.values.back();
