@@ -1,6 +1,7 @@
 #include "cache/flat_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "cache/kernels.h"
@@ -19,6 +20,10 @@ struct Survivor {
 constexpr size_t kMostSurvivors = 4096;
 
 constexpr float kNormSteps = 64.0F;
+
+// Where the first words let so many differing bits pass that more than a tenth of unrelated entries do, both
+// words are read of all.
+constexpr uint32_t kMostByColumns = 26;
 
 std::vector<Survivor>& Scratch() {
   thread_local std::vector<Survivor> survivors;
@@ -53,6 +58,17 @@ void FlatIndex::Block::Set(uint32_t slot, Record* record, const uint64_t* sketch
   if (least < least_norm.load()) least_norm.store(least);
   if (most > most_norm.load()) most_norm.store(most);
   records[slot].store(record);
+}
+
+void FlatIndex::Block::Seal() {
+  column_bits.reset(new uint64_t[Columns::kWords]());
+  for (size_t slot = 0; slot < Columns::kSlots; ++slot) {
+    uint64_t* const word = column_bits.get() + slot / 64;
+    for (uint64_t bits = first()[slot]; bits != 0; bits &= bits - 1) {
+      word[Columns::kStride * static_cast<size_t>(std::countr_zero(bits))] |= uint64_t{1} << (slot % 64);
+    }
+  }
+  columns.store(column_bits.get());
 }
 
 FlatIndex::FlatIndex(size_t dimension, Epochs* epochs)
@@ -92,7 +108,14 @@ void FlatIndex::Place(Record* record) {
   const uint32_t at = block->count.load();
   block->Set(at, record, sketch.data(), norm);
   block->count.store(at + 1);
+  if (at + 1 == kBlock) SealFull(block);
   record->slot = static_cast<uint32_t>(view_.load()->count.load() - 1) * kBlock + at;
+}
+
+void FlatIndex::SealFull(Block* block) {
+  bytes_ -= block->bytes();
+  block->Seal();
+  bytes_ += block->bytes();
 }
 
 void FlatIndex::ReuseSlot(uint32_t slot, Record* record, const uint64_t* sketch, float norm) {
@@ -100,6 +123,7 @@ void FlatIndex::ReuseSlot(uint32_t slot, Record* record, const uint64_t* sketch,
   const Block& old = *view_.load()->blocks[index].load();
   Block* fresh = CopyOf(old, old.capacity);
   fresh->Set(slot % kBlock, record, sketch, norm);
+  if (fresh->count.load() == kBlock) fresh->Seal();
   ReplaceBlock(index, fresh);
   record->slot = slot;
 }
@@ -178,7 +202,7 @@ void FlatIndex::FollowTheMean() {
   float moved = 0.0F;
   for (size_t i = 0; i < dimension_; ++i) {
     mean[i] = static_cast<float>(sum[i] / static_cast<double>(std::max<size_t>(size_, 1)));
-    const float change = mean[i] - (old.empty() ? 0.0F : old[i]);
+    const float change = mean[i] - old[i];
     moved += change * change;
   }
   if (moved > 0.02F) Rebuild(std::move(mean));
@@ -209,6 +233,7 @@ void FlatIndex::Rebuild(std::vector<float> mean) {
     Block* block = fresh->blocks[at / kBlock].load();
     block->Set(in_block, record, sketch.data(), norm);
     block->count.store(in_block + 1);
+    if (in_block + 1 == kBlock) SealFull(block);
     record->slot = static_cast<uint32_t>(at);
   }
   free_.clear();
@@ -243,14 +268,17 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
   const float norm = sketcher.Sketch(unit, sketch.data());
 
   std::vector<Survivor>& survivors = Scratch();
-  uint16_t near[kBlock + 8];
+  SketchQuery query(sketch[0], sketch[1]);
+  uint16_t near[kBlock + 32];
   uint32_t range_least = ~0U;
   uint32_t range_most = 0;
   uint32_t least_of_all = 1024;
   uint32_t most_of_all = 0;
-  Sketcher::Cuts cuts{};
+  uint32_t cut_all = 0;
+  const Block* next = view.blocks[0].load();
   for (size_t b = 0; b < blocks; ++b) {
-    const Block& block = *view.blocks[b].load();
+    const Block& block = *next;
+    if (b + 1 < blocks) next = view.blocks[b + 1].load();
     const uint32_t count = block.count.load();
     const uint32_t least = block.least_norm.load();
     const uint32_t most = block.most_norm.load();
@@ -259,16 +287,28 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
       range_most = most;
       least_of_all = std::min(least_of_all, least);
       most_of_all = std::max(most_of_all, most);
-      cuts = sketcher.CutsFor(nearest->least(), norm, static_cast<float>(least) / kNormSteps,
-                              static_cast<float>(most) / kNormSteps);
+      const Sketcher::Cuts cuts =
+          sketcher.CutsFor(nearest->least(), norm, static_cast<float>(least) / kNormSteps,
+                           static_cast<float>(most) / kNormSteps);
+      query.cut_first = cuts.first;
+      query.cut_both = cuts.both;
+      cut_all = cuts.all;
     }
-    const size_t found =
-        kernels.filter(block.first(), block.second(), count, sketch.data(), cuts.first, cuts.both, near);
+    const uint64_t* columns = block.columns.load();
+    size_t found;
+    if (columns != nullptr && query.cut_first <= kMostByColumns) {
+      const uint64_t* const next_columns = next->columns.load();
+      found = kernels.filter_columns(
+          {columns, block.first(), block.second(), next_columns != nullptr ? next_columns : columns}, query,
+          near);
+    } else {
+      found = kernels.filter(block.first(), block.second(), count, query, near);
+    }
     for (size_t i = 0; i < found; ++i) {
       const uint64_t both[2] = {block.first()[near[i]], block.second()[near[i]]};
       const uint32_t differ = kernels.hamming(both, sketch.data(), 2) +
                               kernels.hamming(block.rest(near[i]), sketch.data() + 2, words - 2);
-      if (differ <= cuts.all) survivors.push_back({differ, near[i], &block.records[near[i]]});
+      if (differ <= cut_all) survivors.push_back({differ, near[i], &block.records[near[i]]});
     }
   }
   const auto nearer = [](const Survivor& a, const Survivor& b) { return a.differ < b.differ; };

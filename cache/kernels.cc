@@ -24,19 +24,36 @@ uint32_t Hamming(const uint64_t* a, const uint64_t* b, size_t words) {
   return differ;
 }
 
-size_t Filter(const uint64_t* first, const uint64_t* second, size_t n, const uint64_t query[2],
-              uint32_t cut_first, uint32_t cut_both, uint16_t* out) {
+bool Wanted(uint64_t first, uint64_t second, const SketchQuery& query) {
+  const auto differ = static_cast<uint32_t>(std::popcount(first ^ query.words[0]));
+  if (differ > query.cut_first) return false;
+  return differ + static_cast<uint32_t>(std::popcount(second ^ query.words[1])) <= query.cut_both;
+}
+
+size_t Filter(const uint64_t* first, const uint64_t* second, size_t n, const SketchQuery& query,
+              uint16_t* out) {
   size_t found = 0;
   for (size_t i = 0; i < n; ++i) {
-    const auto differ = static_cast<uint32_t>(std::popcount(first[i] ^ query[0]));
-    if (differ > cut_first) continue;
-    if (differ + static_cast<uint32_t>(std::popcount(second[i] ^ query[1])) > cut_both) continue;
-    out[found++] = static_cast<uint16_t>(i);
+    if (Wanted(first[i], second[i], query)) out[found++] = static_cast<uint16_t>(i);
   }
   return found;
 }
 
-void Hadamard(float* x, size_t n) {
+size_t FilterColumns(const Columns& columns, const SketchQuery& query, uint16_t* out) {
+  return Filter(columns.first, columns.second, Columns::kSlots, query, out);
+}
+
+float Subtract(const float* a, const float* b, float* out, size_t n) {
+  float square = 0.0F;
+  for (size_t i = 0; i < n; ++i) {
+    out[i] = a[i] - b[i];
+    square += out[i] * out[i];
+  }
+  return square;
+}
+
+void Rotate(float* x, const float* signs, size_t n) {
+  for (size_t i = 0; i < n; ++i) x[i] *= signs[i];
   for (size_t half = 1; half < n; half *= 2) {
     for (size_t start = 0; start < n; start += 2 * half) {
       for (size_t i = start; i < start + half; ++i) {
@@ -49,7 +66,16 @@ void Hadamard(float* x, size_t n) {
   }
 }
 
-constexpr Kernels kPlain = {"plain", DotInt16, DotInt8, Hamming, Filter, Hadamard};
+void SignBits(const float* x, size_t n, uint64_t* out) {
+  for (size_t word = 0; word < n / 64; ++word) {
+    uint64_t bits = 0;
+    for (size_t i = 0; i < 64; ++i) bits |= uint64_t{x[word * 64 + i] >= 0.0F} << i;
+    out[word] = bits;
+  }
+}
+
+constexpr Kernels kPlain = {"plain",       DotInt16, DotInt8, Hamming, Filter,
+                            FilterColumns, Subtract, Rotate,  SignBits};
 
 struct Usable {
   Usable() {

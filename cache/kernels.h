@@ -7,6 +7,31 @@
 
 namespace purser::cache {
 
+// The first words of 512 sketches, once more by columns: bit i % 64 of bits[8 * j + i / 64] is bit j of
+// first[i]. Read by columns, the differing bits of 512 words are counted at once.
+struct Columns {
+  static constexpr size_t kSlots = 512;
+  static constexpr size_t kStride = kSlots / 64;
+  static constexpr size_t kWords = 64 * kStride;
+
+  const uint64_t* bits;
+  const uint64_t* first;
+  const uint64_t* second;
+  const uint64_t* next_bits;  // What will be read next, to be prefetched; any readable kWords.
+};
+
+// What is looked for: a sketch whose first word differs in at most cut_first bits, and whose first two
+// together in at most cut_both.
+struct SketchQuery {
+  SketchQuery(uint64_t first, uint64_t second) : words{first, second} {
+    for (size_t j = 0; j < 64; ++j) spread[j] = uint64_t{0} - ((first >> j) & 1);
+  }
+  uint64_t words[2];
+  uint64_t spread[64];  // Bit j of the first word, 64 times.
+  uint32_t cut_first = 0;
+  uint32_t cut_both = 0;
+};
+
 // The inner loops, once in plain C++ and once per instruction set; all give the same results (the float ones
 // up to the order of additions). Lengths `n` of vectors are multiples of kPadding: callers pad with zeros.
 struct Kernels {
@@ -21,14 +46,20 @@ struct Kernels {
   // Bits that differ in `words` 64-bit words.
   uint32_t (*hamming)(const uint64_t* a, const uint64_t* b, size_t words);
 
-  // Writes to `out`, ascending, every i < n for which the bits that differ between first[i] and query[0] are
-  // at most `cut_first`, and those of both words (first[i], second[i] against query[0], query[1]) together at
-  // most `cut_both`. Returns how many. `out` has room for n + 8.
-  size_t (*filter)(const uint64_t* first, const uint64_t* second, size_t n, const uint64_t query[2],
-                   uint32_t cut_first, uint32_t cut_both, uint16_t* out);
+  // Writes to `out`, ascending, every i < n for which (first[i], second[i]) is what the query looks for.
+  // Returns how many. `out` has room for n + 32.
+  size_t (*filter)(const uint64_t* first, const uint64_t* second, size_t n, const SketchQuery& query,
+                   uint16_t* out);
+  // The same for the 512 slots of `columns`. Faster, as long as few pass cut_first.
+  size_t (*filter_columns)(const Columns& columns, const SketchQuery& query, uint16_t* out);
 
-  // The Walsh-Hadamard transform in place, not normalised. `n` is a power of two, at least 32.
-  void (*hadamard)(float* x, size_t n);
+  // out = a - b; the sum of its squares.
+  float (*subtract)(const float* a, const float* b, float* out, size_t n);
+  // Multiplies by `signs` (1 or -1), then the Walsh-Hadamard transform, in place, not normalised. `n` is a
+  // power of two, at least 32.
+  void (*rotate)(float* x, const float* signs, size_t n);
+  // Bit i % 64 of out[i / 64]: whether x[i] >= 0. `n` is a multiple of 64.
+  void (*sign_bits)(const float* x, size_t n, uint64_t* out);
 };
 
 // Those for the machine this runs on: the fastest that it has.

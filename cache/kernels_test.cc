@@ -43,28 +43,67 @@ TEST_P(EveryKernel, FilterAndHammingAgreeWithThePlainOnes) {
       first[i] = random_() & random_();
       second[i] = random_() & random_();
     }
-    const uint64_t query[2] = {random_() & random_(), random_() & random_()};
+    SketchQuery query(random_() & random_(), random_() & random_());
     EXPECT_EQ(GetParam()->hamming(first.data(), second.data(), n),
               PlainKernels().hamming(first.data(), second.data(), n));
     for (uint32_t cut = 0; cut <= 64; cut += 4) {
-      std::vector<uint16_t> expected(n + 8), actual(n + 8);
-      expected.resize(PlainKernels().filter(first.data(), second.data(), n, query, cut, 2 * cut - cut / 8,
-                                            expected.data()));
-      actual.resize(
-          GetParam()->filter(first.data(), second.data(), n, query, cut, 2 * cut - cut / 8, actual.data()));
+      query.cut_first = cut;
+      query.cut_both = 2 * cut - cut / 8;
+      std::vector<uint16_t> expected(n + 32), actual(n + 32);
+      expected.resize(PlainKernels().filter(first.data(), second.data(), n, query, expected.data()));
+      actual.resize(GetParam()->filter(first.data(), second.data(), n, query, actual.data()));
       EXPECT_EQ(actual, expected) << "n " << n << " cut " << cut;
     }
   }
 }
 
-TEST_P(EveryKernel, HadamardAgreesWithThePlainOne) {
+TEST_P(EveryKernel, FilteringByColumnsIsFilteringByRows) {
+  std::vector<uint64_t> first(Columns::kSlots), second(Columns::kSlots), bits(Columns::kWords);
+  for (int round = 0; round < 20; ++round) {
+    bits.assign(bits.size(), 0);
+    for (size_t i = 0; i < Columns::kSlots; ++i) {
+      first[i] = i == 0 ? ~uint64_t{0} : (i == 1 ? 0 : random_() & random_());
+      second[i] = random_() & random_();
+      for (size_t j = 0; j < 64; ++j) bits[Columns::kStride * j + i / 64] |= (first[i] >> j & 1) << (i % 64);
+    }
+    SketchQuery query(round == 0 ? 0 : random_() & random_(), random_() & random_());
+    const Columns columns = {bits.data(), first.data(), second.data(), bits.data()};
+    for (uint32_t cut = 0; cut <= 66; ++cut) {
+      query.cut_first = cut;
+      query.cut_both = round % 2 == 0 ? 128 : 2 * cut - cut / 8;
+      std::vector<uint16_t> expected(Columns::kSlots + 32), actual(Columns::kSlots + 32);
+      expected.resize(
+          PlainKernels().filter(first.data(), second.data(), Columns::kSlots, query, expected.data()));
+      actual.resize(GetParam()->filter_columns(columns, query, actual.data()));
+      EXPECT_EQ(actual, expected) << "round " << round << " cut " << cut;
+    }
+  }
+}
+
+TEST_P(EveryKernel, RotationsAgreeWithThePlainOnes) {
   for (size_t n = 32; n <= 4096; n *= 2) {
-    std::vector<float> expected(n);
+    std::vector<float> expected(n), signs(n);
     for (float& x : expected) x = std::normal_distribution<float>()(random_);
+    for (float& sign : signs) sign = random_() % 2 == 0 ? 1.0F : -1.0F;
     std::vector<float> actual = expected;
-    PlainKernels().hadamard(expected.data(), n);
-    GetParam()->hadamard(actual.data(), n);
+    PlainKernels().rotate(expected.data(), signs.data(), n);
+    GetParam()->rotate(actual.data(), signs.data(), n);
     for (size_t i = 0; i < n; ++i) ASSERT_NEAR(actual[i], expected[i], 1e-3) << "n " << n << " i " << i;
+  }
+}
+
+TEST_P(EveryKernel, DifferencesAndSignsAgreeWithThePlainOnes) {
+  for (size_t n = 64; n <= 1024; n += 64) {
+    std::vector<float> a(n), b(n), expected(n), actual(n);
+    for (float& x : a) x = std::normal_distribution<float>()(random_);
+    for (size_t i = 0; i < n; ++i) b[i] = i % 7 == 0 ? a[i] : std::normal_distribution<float>()(random_);
+    const float square = PlainKernels().subtract(a.data(), b.data(), expected.data(), n);
+    EXPECT_NEAR(GetParam()->subtract(a.data(), b.data(), actual.data(), n), square, 1e-4 * square);
+    EXPECT_EQ(actual, expected);
+    std::vector<uint64_t> expected_bits(n / 64), actual_bits(n / 64);
+    PlainKernels().sign_bits(expected.data(), n, expected_bits.data());
+    GetParam()->sign_bits(expected.data(), n, actual_bits.data());
+    EXPECT_EQ(actual_bits, expected_bits);
   }
 }
 

@@ -67,31 +67,21 @@ uint32_t Cut(float bits, float flip) {
 }  // namespace
 
 Sketcher::Sketcher(size_t dimension, std::vector<float> mean)
-    : dimension_(dimension), words_(std::max<size_t>(2, (dimension + 63) / 64)), mean_(std::move(mean)) {}
+    : dimension_(dimension), words_(std::max<size_t>(2, (dimension + 63) / 64)), mean_(std::move(mean)) {
+  mean_.resize(dimension);
+}
 
 float Sketcher::Sketch(const float* unit, uint64_t* out) const {
   const size_t size = std::max<size_t>(128, std::bit_ceil(dimension_));
   const Signs& signs = SignsFor(size);
   thread_local std::vector<float> rotated;
   if (rotated.size() < size) rotated.resize(size);
-  float square = 0.0F;
-  for (size_t i = 0; i < dimension_; ++i) {
-    const float x = mean_.empty() ? unit[i] : unit[i] - mean_[i];
-    square += x * x;
-    rotated[i] = x;
-  }
+  const Kernels& kernels = BestKernels();
+  const float square = kernels.subtract(unit, mean_.data(), rotated.data(), dimension_);
   std::fill(rotated.begin() + static_cast<ptrdiff_t>(dimension_),
             rotated.begin() + static_cast<ptrdiff_t>(size), 0.0F);
-  const Kernels& kernels = BestKernels();
-  for (const std::vector<float>& round : signs.rounds) {
-    for (size_t i = 0; i < size; ++i) rotated[i] *= round[i];
-    kernels.hadamard(rotated.data(), size);
-  }
-  for (size_t word = 0; word < words_; ++word) {
-    uint64_t bits = 0;
-    for (size_t i = 0; i < 64; ++i) bits |= uint64_t{rotated[word * 64 + i] >= 0.0F} << i;
-    out[word] = bits;
-  }
+  for (const std::vector<float>& round : signs.rounds) kernels.rotate(rotated.data(), round.data(), size);
+  kernels.sign_bits(rotated.data(), 64 * words_, out);
   return std::sqrt(square);
 }
 
