@@ -1,6 +1,7 @@
 #include "cache/flat_index.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -9,9 +10,9 @@
 namespace purser::cache {
 namespace {
 
+// An entry whose sketch is near enough.
 struct Survivor {
   uint32_t differ;
-  uint32_t slot;
   const std::atomic<Record*>* record;
 };
 
@@ -25,10 +26,16 @@ constexpr float kNormSteps = 64.0F;
 // words are read of all.
 constexpr uint32_t kMostByColumns = 26;
 
-std::vector<Survivor>& Scratch() {
+std::vector<Survivor>& SurvivorScratch() {
   thread_local std::vector<Survivor> survivors;
   survivors.clear();
   return survivors;
+}
+
+uint64_t* SketchScratch(size_t words) {
+  thread_local std::vector<uint64_t> sketch;
+  if (sketch.size() < words) sketch.resize(words);
+  return sketch.data();
 }
 
 }  // namespace
@@ -245,6 +252,114 @@ void FlatIndex::Rebuild(std::vector<float> mean) {
   epochs_->Retire(old, old->bytes());
 }
 
+// One search's way through the blocks of a view: finds the survivors.
+class FlatIndex::Scan {
+ public:
+  Scan(const View& view, const float* unit, float threshold, std::vector<Survivor>* survivors)
+      : sketcher_(*view.sketcher),
+        words_(sketcher_.words()),
+        threshold_(threshold),
+        sketch_(SketchScratch(words_)),
+        norm_(sketcher_.Sketch(unit, sketch_)),
+        query_(sketch_[0], sketch_[1]),
+        survivors_(*survivors) {
+    const size_t blocks = view.count.load();
+    const Block* next = view.blocks[0].load();
+    for (size_t b = 0; b < blocks; ++b) {
+      const Block& block = *next;
+      if (b + 1 < blocks) next = view.blocks[b + 1].load();
+      Waiting& waiting = waiting_[b % kInFlight];
+      Finish(&waiting);
+      Read(block, *next, &waiting);
+    }
+    for (Waiting& waiting : waiting_) Finish(&waiting);
+  }
+
+  // The most bits in which an entry that is as similar as `threshold` may differ.
+  uint32_t CutFor(float threshold) const { return CutsFor(threshold, least_of_all_, most_of_all_).all; }
+
+ private:
+  // The slots of a block whose first words are near, until the others have been fetched.
+  struct Waiting {
+    const Block* block = nullptr;
+    size_t count = 0;
+    Sketcher::Cuts cuts{};
+    uint16_t slots[kBlock + Kernels::kPadding];
+  };
+  static constexpr size_t kInFlight = 4;
+
+  Sketcher::Cuts CutsFor(float threshold, uint32_t least, uint32_t most) const {
+    return sketcher_.CutsFor(threshold, norm_, static_cast<float>(least) / kNormSteps,
+                             static_cast<float>(most) / kNormSteps);
+  }
+
+  void Read(const Block& block, const Block& next, Waiting* waiting) {
+    const uint32_t count = block.count.load();
+    const uint32_t least = block.least_norm.load();
+    const uint32_t most = block.most_norm.load();
+    if (least != least_ || most != most_) {
+      least_ = least;
+      most_ = most;
+      least_of_all_ = std::min(least_of_all_, least);
+      most_of_all_ = std::max(most_of_all_, most);
+      cuts_ = CutsFor(threshold_, least, most);
+    }
+    const uint64_t* const columns = block.columns.load();
+    if (columns == nullptr || cuts_.first > kMostByColumns) {
+      const size_t found = kernels_.filter(block.first(), block.second(), count, query_, cuts_.first,
+                                           cuts_.both, waiting->slots);
+      Keep(block, {waiting->slots, found}, cuts_.all);
+      return;
+    }
+    const uint64_t* const next_columns = next.columns.load();
+    waiting->block = &block;
+    waiting->cuts = cuts_;
+    waiting->count = kernels_.near_columns(columns, next_columns != nullptr ? next_columns : columns, query_,
+                                           cuts_.first, waiting->slots);
+    // Without asking how many there are: a wrong guess of a branch costs more than a line fetched in vain.
+    for (size_t i = 0; i < kPrefetched; ++i) {
+      __builtin_prefetch(block.first() + waiting->slots[i]);
+      __builtin_prefetch(block.second() + waiting->slots[i]);
+    }
+  }
+
+  void Finish(Waiting* waiting) {
+    if (waiting->block == nullptr) return;
+    const Block& block = *waiting->block;
+    waiting->block = nullptr;
+    const size_t found = kernels_.refine(block.first(), block.second(), waiting->slots, waiting->count,
+                                         query_, waiting->cuts.both, waiting->slots);
+    Keep(block, {waiting->slots, found}, waiting->cuts.all);
+  }
+
+  void Keep(const Block& block, std::span<const uint16_t> slots, uint32_t cut) {
+    for (const uint16_t slot : slots) {
+      const uint64_t both[2] = {block.first()[slot], block.second()[slot]};
+      const uint32_t differ =
+          kernels_.hamming(both, sketch_, 2) + kernels_.hamming(block.rest(slot), sketch_ + 2, words_ - 2);
+      if (differ <= cut) survivors_.push_back({differ, &block.records[slot]});
+    }
+  }
+
+  static constexpr size_t kPrefetched = 6;
+
+  const Kernels& kernels_ = BestKernels();
+  const Sketcher& sketcher_;
+  const size_t words_;
+  const float threshold_;
+  uint64_t* const sketch_;
+  const float norm_;
+  const SketchQuery query_;
+  std::vector<Survivor>& survivors_;
+  // Of the block read last, and of all.
+  uint32_t least_ = ~0U;
+  uint32_t most_ = 0;
+  Sketcher::Cuts cuts_{};
+  uint32_t least_of_all_ = 1024;
+  uint32_t most_of_all_ = 0;
+  std::array<Waiting, kInFlight> waiting_;
+};
+
 void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) const {
   const Kernels& kernels = BestKernels();
   const auto compare = [&](const Record* record) {
@@ -261,56 +376,8 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
     return;
   }
 
-  const Sketcher& sketcher = *view.sketcher;
-  const size_t words = sketcher.words();
-  thread_local std::vector<uint64_t> sketch;
-  if (sketch.size() < words) sketch.resize(words);
-  const float norm = sketcher.Sketch(unit, sketch.data());
-
-  std::vector<Survivor>& survivors = Scratch();
-  SketchQuery query(sketch[0], sketch[1]);
-  uint16_t near[kBlock + 32];
-  uint32_t range_least = ~0U;
-  uint32_t range_most = 0;
-  uint32_t least_of_all = 1024;
-  uint32_t most_of_all = 0;
-  uint32_t cut_all = 0;
-  const Block* next = view.blocks[0].load();
-  for (size_t b = 0; b < blocks; ++b) {
-    const Block& block = *next;
-    if (b + 1 < blocks) next = view.blocks[b + 1].load();
-    const uint32_t count = block.count.load();
-    const uint32_t least = block.least_norm.load();
-    const uint32_t most = block.most_norm.load();
-    if (least != range_least || most != range_most) {
-      range_least = least;
-      range_most = most;
-      least_of_all = std::min(least_of_all, least);
-      most_of_all = std::max(most_of_all, most);
-      const Sketcher::Cuts cuts =
-          sketcher.CutsFor(nearest->least(), norm, static_cast<float>(least) / kNormSteps,
-                           static_cast<float>(most) / kNormSteps);
-      query.cut_first = cuts.first;
-      query.cut_both = cuts.both;
-      cut_all = cuts.all;
-    }
-    const uint64_t* columns = block.columns.load();
-    size_t found;
-    if (columns != nullptr && query.cut_first <= kMostByColumns) {
-      const uint64_t* const next_columns = next->columns.load();
-      found = kernels.filter_columns(
-          {columns, block.first(), block.second(), next_columns != nullptr ? next_columns : columns}, query,
-          near);
-    } else {
-      found = kernels.filter(block.first(), block.second(), count, query, near);
-    }
-    for (size_t i = 0; i < found; ++i) {
-      const uint64_t both[2] = {block.first()[near[i]], block.second()[near[i]]};
-      const uint32_t differ = kernels.hamming(both, sketch.data(), 2) +
-                              kernels.hamming(block.rest(near[i]), sketch.data() + 2, words - 2);
-      if (differ <= cut_all) survivors.push_back({differ, near[i], &block.records[near[i]]});
-    }
-  }
+  std::vector<Survivor>& survivors = SurvivorScratch();
+  const Scan scan(view, unit, nearest->least(), &survivors);
   const auto nearer = [](const Survivor& a, const Survivor& b) { return a.differ < b.differ; };
   if (survivors.size() > kMostSurvivors) {
     std::nth_element(survivors.begin(), survivors.begin() + kMostSurvivors, survivors.end(), nearer);
@@ -328,10 +395,7 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
     // The better the candidates found, the nearer a sketch has to be.
     if (nearest->full() && nearest->least() > cut_at) {
       cut_at = nearest->least();
-      cut = sketcher
-                .CutsFor(cut_at, norm, static_cast<float>(least_of_all) / kNormSteps,
-                         static_cast<float>(most_of_all) / kNormSteps)
-                .all;
+      cut = scan.CutFor(cut_at);
     }
   }
 }

@@ -117,6 +117,8 @@ class FlatIndex {
     size_t bytes() const { return sizeof(View) + capacity * 8; }
   };
 
+  class Scan;
+
   void Place(Record* record);
   void ReuseSlot(uint32_t slot, Record* record, const uint64_t* sketch, float norm);
   void SealFull(Block* block);

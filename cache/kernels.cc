@@ -1,5 +1,6 @@
 #include "cache/kernels.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
@@ -24,23 +25,46 @@ uint32_t Hamming(const uint64_t* a, const uint64_t* b, size_t words) {
   return differ;
 }
 
-bool Wanted(uint64_t first, uint64_t second, const SketchQuery& query) {
+bool Wanted(uint64_t first, uint64_t second, const SketchQuery& query, uint32_t cut_first,
+            uint32_t cut_both) {
   const auto differ = static_cast<uint32_t>(std::popcount(first ^ query.words[0]));
-  if (differ > query.cut_first) return false;
-  return differ + static_cast<uint32_t>(std::popcount(second ^ query.words[1])) <= query.cut_both;
+  if (differ > cut_first) return false;
+  return differ + static_cast<uint32_t>(std::popcount(second ^ query.words[1])) <= cut_both;
 }
 
 size_t Filter(const uint64_t* first, const uint64_t* second, size_t n, const SketchQuery& query,
-              uint16_t* out) {
+              uint32_t cut_first, uint32_t cut_both, uint16_t* out) {
   size_t found = 0;
   for (size_t i = 0; i < n; ++i) {
-    if (Wanted(first[i], second[i], query)) out[found++] = static_cast<uint16_t>(i);
+    if (Wanted(first[i], second[i], query, cut_first, cut_both)) out[found++] = static_cast<uint16_t>(i);
   }
   return found;
 }
 
-size_t FilterColumns(const Columns& columns, const SketchQuery& query, uint16_t* out) {
-  return Filter(columns.first, columns.second, Columns::kSlots, query, out);
+size_t NearColumns(const uint64_t* columns, const uint64_t* /*next*/, const SketchQuery& query,
+                   uint32_t cut_first, uint16_t* out) {
+  std::array<uint8_t, Columns::kSlots> differ{};
+  for (size_t j = 0; j < 64; ++j) {
+    for (size_t i = 0; i < Columns::kSlots; ++i) {
+      differ[i] += ((columns[Columns::kStride * j + i / 64] ^ query.spread[j]) >> (i % 64)) & 1;
+    }
+  }
+  size_t found = 0;
+  for (size_t i = 0; i < Columns::kSlots; ++i) {
+    if (differ[i] <= cut_first) out[found++] = static_cast<uint16_t>(i);
+  }
+  std::fill_n(out + found, Kernels::kPadding, uint16_t{0});
+  return found;
+}
+
+size_t Refine(const uint64_t* first, const uint64_t* second, const uint16_t* slots, size_t n,
+              const SketchQuery& query, uint32_t cut_both, uint16_t* out) {
+  size_t found = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint16_t slot = slots[i];
+    if (Wanted(first[slot], second[slot], query, 64, cut_both)) out[found++] = slot;
+  }
+  return found;
 }
 
 float Subtract(const float* a, const float* b, float* out, size_t n) {
@@ -74,8 +98,8 @@ void SignBits(const float* x, size_t n, uint64_t* out) {
   }
 }
 
-constexpr Kernels kPlain = {"plain",       DotInt16, DotInt8, Hamming, Filter,
-                            FilterColumns, Subtract, Rotate,  SignBits};
+constexpr Kernels kPlain = {"plain",     DotInt16, DotInt8,  Hamming, Filter,
+                            NearColumns, Refine,   Subtract, Rotate,  SignBits};
 
 struct Usable {
   Usable() {

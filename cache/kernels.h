@@ -7,29 +7,21 @@
 
 namespace purser::cache {
 
-// The first words of 512 sketches, once more by columns: bit i % 64 of bits[8 * j + i / 64] is bit j of
-// first[i]. Read by columns, the differing bits of 512 words are counted at once.
+// The first words of 512 sketches, once more by columns: bit i % 64 of word kStride * j + i / 64 is bit j of
+// the first word of sketch i. Read by columns, the differing bits of 512 sketches are counted at once.
 struct Columns {
   static constexpr size_t kSlots = 512;
   static constexpr size_t kStride = kSlots / 64;
   static constexpr size_t kWords = 64 * kStride;
-
-  const uint64_t* bits;
-  const uint64_t* first;
-  const uint64_t* second;
-  const uint64_t* next_bits;  // What will be read next, to be prefetched; any readable kWords.
 };
 
-// What is looked for: a sketch whose first word differs in at most cut_first bits, and whose first two
-// together in at most cut_both.
+// The first two words of the sketch that is looked for.
 struct SketchQuery {
   SketchQuery(uint64_t first, uint64_t second) : words{first, second} {
     for (size_t j = 0; j < 64; ++j) spread[j] = uint64_t{0} - ((first >> j) & 1);
   }
   uint64_t words[2];
   uint64_t spread[64];  // Bit j of the first word, 64 times.
-  uint32_t cut_first = 0;
-  uint32_t cut_both = 0;
 };
 
 // The inner loops, once in plain C++ and once per instruction set; all give the same results (the float ones
@@ -46,12 +38,23 @@ struct Kernels {
   // Bits that differ in `words` 64-bit words.
   uint32_t (*hamming)(const uint64_t* a, const uint64_t* b, size_t words);
 
-  // Writes to `out`, ascending, every i < n for which (first[i], second[i]) is what the query looks for.
-  // Returns how many. `out` has room for n + 32.
+  // Writes to `out`, ascending, every i < n for which first[i] differs from the query's first word in at most
+  // `cut_first` bits, and both words together in at most `cut_both`. Returns how many. `out` has room for
+  // n + 8.
   size_t (*filter)(const uint64_t* first, const uint64_t* second, size_t n, const SketchQuery& query,
-                   uint16_t* out);
-  // The same for the 512 slots of `columns`. Faster, as long as few pass cut_first.
-  size_t (*filter_columns)(const Columns& columns, const SketchQuery& query, uint16_t* out);
+                   uint32_t cut_first, uint32_t cut_both, uint16_t* out);
+
+  // The same in two steps, for Columns::kSlots sketches whose first words stand by columns: faster, as long
+  // as few pass cut_first. Between the steps, what the second one reads can be prefetched.
+  //
+  // Writes every slot whose first word differs in at most `cut_first` bits, ascending, and then kPadding
+  // zeros. Prefetches `next`: the columns that will be read next, or any.
+  size_t (*near_columns)(const uint64_t* columns, const uint64_t* next, const SketchQuery& query,
+                         uint32_t cut_first, uint16_t* out);
+  // Writes those of `n` slots whose first two words differ in at most `cut_both` bits. `out` may be `slots`;
+  // both have room for n + 8.
+  size_t (*refine)(const uint64_t* first, const uint64_t* second, const uint16_t* slots, size_t n,
+                   const SketchQuery& query, uint32_t cut_both, uint16_t* out);
 
   // out = a - b; the sum of its squares.
   float (*subtract)(const float* a, const float* b, float* out, size_t n);

@@ -62,16 +62,17 @@ PURSER_AVX2 __m256i PopCount(__m256i v) {
   return _mm256_sad_epu8(bytes, _mm256_setzero_si256());
 }
 
-PURSER_AVX2 inline bool Wanted(uint64_t first, uint64_t second, const SketchQuery& query) {
+PURSER_AVX2 inline bool Wanted(uint64_t first, uint64_t second, const SketchQuery& query, uint32_t cut_first,
+                               uint32_t cut_both) {
   const auto differ = static_cast<uint32_t>(_mm_popcnt_u64(first ^ query.words[0]));
-  return differ <= query.cut_first &&
-         differ + static_cast<uint32_t>(_mm_popcnt_u64(second ^ query.words[1])) <= query.cut_both;
+  return differ <= cut_first &&
+         differ + static_cast<uint32_t>(_mm_popcnt_u64(second ^ query.words[1])) <= cut_both;
 }
 
 PURSER_AVX2 size_t Filter(const uint64_t* first, const uint64_t* second, size_t n, const SketchQuery& query,
-                          uint16_t* out) {
+                          uint32_t cut_first, uint32_t cut_both, uint16_t* out) {
   const __m256i wanted = _mm256_set1_epi64x(static_cast<int64_t>(query.words[0]));
-  const __m256i cut = _mm256_set1_epi64x(query.cut_first);
+  const __m256i cut = _mm256_set1_epi64x(cut_first);
   size_t found = 0;
   size_t i = 0;
   for (; i + 4 <= n; i += 4) {
@@ -80,11 +81,11 @@ PURSER_AVX2 size_t Filter(const uint64_t* first, const uint64_t* second, size_t 
     unsigned near = ~static_cast<unsigned>(_mm256_movemask_pd(_mm256_castsi256_pd(far))) & 0xFU;
     for (; near != 0; near &= near - 1) {
       const size_t at = i + static_cast<size_t>(__builtin_ctz(near));
-      if (Wanted(first[at], second[at], query)) out[found++] = static_cast<uint16_t>(at);
+      if (Wanted(first[at], second[at], query, cut_first, cut_both)) out[found++] = static_cast<uint16_t>(at);
     }
   }
   for (; i < n; ++i) {
-    if (Wanted(first[i], second[i], query)) out[found++] = static_cast<uint16_t>(i);
+    if (Wanted(first[i], second[i], query, cut_first, cut_both)) out[found++] = static_cast<uint16_t>(i);
   }
   return found;
 }
@@ -133,15 +134,16 @@ PURSER_AVX2 inline __m256i AddSixteen(const uint64_t* bits, const uint64_t* next
   return Add(&sum->eight, low, high);
 }
 
-PURSER_AVX2 size_t FilterColumns(const Columns& columns, const SketchQuery& query, uint16_t* out) {
+PURSER_AVX2 size_t NearColumns(const uint64_t* columns, const uint64_t* next_columns,
+                               const SketchQuery& query, uint32_t cut_first, uint16_t* out) {
   // Counting starts from 127 - cut: those that differ in more bits than the cut pass 127 and carry into the
   // digit of 128.
-  const uint32_t start = 127 - (query.cut_first < 127 ? query.cut_first : 127);
+  const uint32_t start = 127 - (cut_first < 127 ? cut_first : 127);
   constexpr size_t kQuarter = 16 * Columns::kStride;
   size_t found = 0;
   for (size_t part = 0; part < Columns::kStride; part += 4) {
-    const uint64_t* bits = columns.bits + part;
-    const uint64_t* next = columns.next_bits + part;
+    const uint64_t* bits = columns + part;
+    const uint64_t* next = next_columns + part;
     Digits sum = {Digit(start, 0), Digit(start, 1), Digit(start, 2), Digit(start, 3)};
     __m256i sixteen = Digit(start, 4);
     __m256i thirty_two = Digit(start, 5);
@@ -156,10 +158,20 @@ PURSER_AVX2 size_t FilterColumns(const Columns& columns, const SketchQuery& quer
     _mm256_store_si256(reinterpret_cast<__m256i*>(far), _mm256_and_si256(Digit(start, 6), carry));
     for (size_t i = 0; i < 4; ++i) {
       for (uint64_t near = ~far[i]; near != 0; near &= near - 1) {
-        const size_t at = 64 * (part + i) + static_cast<size_t>(__builtin_ctzll(near));
-        if (Wanted(columns.first[at], columns.second[at], query)) out[found++] = static_cast<uint16_t>(at);
+        out[found++] = static_cast<uint16_t>(64 * (part + i) + static_cast<size_t>(__builtin_ctzll(near)));
       }
     }
+  }
+  for (size_t i = 0; i < Kernels::kPadding; ++i) out[found + i] = 0;
+  return found;
+}
+
+PURSER_AVX2 size_t Refine(const uint64_t* first, const uint64_t* second, const uint16_t* slots, size_t n,
+                          const SketchQuery& query, uint32_t cut_both, uint16_t* out) {
+  size_t found = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const uint16_t slot = slots[i];
+    if (Wanted(first[slot], second[slot], query, 64, cut_both)) out[found++] = slot;
   }
   return found;
 }
@@ -212,8 +224,8 @@ PURSER_AVX2 void SignBits(const float* x, size_t n, uint64_t* out) {
   }
 }
 
-constexpr Kernels kAvx2 = {"avx2",        DotInt16, DotInt8, Hamming, Filter,
-                           FilterColumns, Subtract, Rotate,  SignBits};
+constexpr Kernels kAvx2 = {"avx2",      DotInt16, DotInt8,  Hamming, Filter,
+                           NearColumns, Refine,   Subtract, Rotate,  SignBits};
 
 }  // namespace
 

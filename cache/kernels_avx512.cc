@@ -66,11 +66,12 @@ PURSER_AVX512 uint32_t Hamming(const uint64_t* a, const uint64_t* b, size_t word
 constexpr uint32_t kSelectiveCut = 17;
 
 PURSER_AVX512 size_t FilterBoth(const uint64_t* first, const uint64_t* second, size_t n,
-                                const SketchQuery& query, uint16_t* out) {
+                                const SketchQuery& query, uint32_t cut_first, uint32_t cut_both,
+                                uint16_t* out) {
   const __m512i wanted_first = _mm512_set1_epi64(static_cast<int64_t>(query.words[0]));
   const __m512i wanted_second = _mm512_set1_epi64(static_cast<int64_t>(query.words[1]));
-  const __m512i cut = _mm512_set1_epi64(query.cut_first);
-  const __m512i cut_sum = _mm512_set1_epi64(query.cut_both);
+  const __m512i cut = _mm512_set1_epi64(cut_first);
+  const __m512i cut_sum = _mm512_set1_epi64(cut_both);
   size_t found = 0;
   for (size_t i = 0; i < n; i += 8) {
     const auto there = static_cast<__mmask8>(n - i >= 8 ? 0xFFU : (1U << (n - i)) - 1U);
@@ -89,12 +90,12 @@ PURSER_AVX512 size_t FilterBoth(const uint64_t* first, const uint64_t* second, s
 }
 
 PURSER_AVX512 size_t Filter(const uint64_t* first, const uint64_t* second, size_t n, const SketchQuery& query,
-                            uint16_t* out) {
-  if (query.cut_first > kSelectiveCut) return FilterBoth(first, second, n, query, out);
+                            uint32_t cut_first, uint32_t cut_both, uint16_t* out) {
+  if (cut_first > kSelectiveCut) return FilterBoth(first, second, n, query, cut_first, cut_both, out);
   const __m512i wanted_first = _mm512_set1_epi64(static_cast<int64_t>(query.words[0]));
   const __m512i wanted_second = _mm512_set1_epi64(static_cast<int64_t>(query.words[1]));
-  const __m512i cut = _mm512_set1_epi64(query.cut_first);
-  const __m512i cut_sum = _mm512_set1_epi64(query.cut_both);
+  const __m512i cut = _mm512_set1_epi64(cut_first);
+  const __m512i cut_sum = _mm512_set1_epi64(cut_both);
   size_t found = 0;
   size_t i = 0;
   for (; i < n; i += 16) {
@@ -170,44 +171,20 @@ PURSER_AVX512 inline __m512i Digit(uint32_t number, int digit) {
   return _mm512_set1_epi64(-static_cast<int64_t>((number >> digit) & 1));
 }
 
-// Those of n slots whose first two words together are near enough.
-PURSER_AVX512 size_t Refine(const Columns& columns, const uint16_t* slots, size_t n, const SketchQuery& query,
-                            uint16_t* out) {
-  const __m512i wanted_first = _mm512_set1_epi64(static_cast<int64_t>(query.words[0]));
-  const __m512i wanted_second = _mm512_set1_epi64(static_cast<int64_t>(query.words[1]));
-  const __m512i cut = _mm512_set1_epi64(query.cut_both);
-  size_t found = 0;
-  for (size_t i = 0; i < n; i += 8) {
-    const auto there = static_cast<__mmask8>(n - i >= 8 ? 0xFFU : (1U << (n - i)) - 1U);
-    const __m128i at = _mm_maskz_loadu_epi16(there, slots + i);
-    const __m512i index = _mm512_cvtepu16_epi64(at);
-    const __m512i zero = _mm512_setzero_si512();
-    const __m512i first = _mm512_mask_i64gather_epi64(zero, there, index, columns.first, 8);
-    const __m512i second = _mm512_mask_i64gather_epi64(zero, there, index, columns.second, 8);
-    const __m512i differ = _mm512_add_epi64(_mm512_popcnt_epi64(_mm512_xor_si512(first, wanted_first)),
-                                            _mm512_popcnt_epi64(_mm512_xor_si512(second, wanted_second)));
-    const __mmask8 near = _mm512_mask_cmple_epu64_mask(there, differ, cut);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + found), _mm_maskz_compress_epi16(near, at));
-    found += static_cast<size_t>(__builtin_popcount(near));
-  }
-  return found;
-}
-
-PURSER_AVX512 size_t FilterColumns(const Columns& columns, const SketchQuery& query, uint16_t* out) {
+PURSER_AVX512 size_t NearColumns(const uint64_t* columns, const uint64_t* next, const SketchQuery& query,
+                                 uint32_t cut_first, uint16_t* out) {
   // Counting starts from 127 - cut: those that differ in more bits than the cut pass 127 and carry into the
   // digit of 128.
-  const uint32_t start = 127 - (query.cut_first < 127 ? query.cut_first : 127);
+  const uint32_t start = 127 - (cut_first < 127 ? cut_first : 127);
   Digits sum = {Digit(start, 0), Digit(start, 1), Digit(start, 2), Digit(start, 3)};
   __m512i sixteen = Digit(start, 4);
   __m512i thirty_two = Digit(start, 5);
   constexpr size_t kQuarter = 16 * Columns::kStride;
-  const uint64_t* bits = columns.bits;
-  const uint64_t* next = columns.next_bits;
-  const __m512i a = AddSixteen(bits, next, query.spread, &sum);
-  const __m512i b = AddSixteen(bits + kQuarter, next + kQuarter, query.spread + 16, &sum);
+  const __m512i a = AddSixteen(columns, next, query.spread, &sum);
+  const __m512i b = AddSixteen(columns + kQuarter, next + kQuarter, query.spread + 16, &sum);
   const __m512i low = Add(&sixteen, a, b);
-  const __m512i c = AddSixteen(bits + 2 * kQuarter, next + 2 * kQuarter, query.spread + 32, &sum);
-  const __m512i d = AddSixteen(bits + 3 * kQuarter, next + 3 * kQuarter, query.spread + 48, &sum);
+  const __m512i c = AddSixteen(columns + 2 * kQuarter, next + 2 * kQuarter, query.spread + 32, &sum);
+  const __m512i d = AddSixteen(columns + 3 * kQuarter, next + 3 * kQuarter, query.spread + 48, &sum);
   const __m512i high = Add(&sixteen, c, d);
   const __m512i carry = Add(&thirty_two, low, high);
   const __m512i far = _mm512_and_si512(Digit(start, 6), carry);
@@ -215,18 +192,40 @@ PURSER_AVX512 size_t FilterColumns(const Columns& columns, const SketchQuery& qu
   // No branches: whether a slot passes is not to be guessed.
   alignas(64) uint32_t far_bits[16];
   _mm512_store_si512(far_bits, far);
-  uint16_t near[Columns::kSlots + 32];
-  size_t count = 0;
+  size_t found = 0;
   const __m512i ascending = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16,
                                              15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
 #pragma GCC unroll 16
   for (size_t i = 0; i < 16; ++i) {
-    const __mmask32 pass = ~far_bits[i];
+    const __mmask32 near = ~far_bits[i];
     const __m512i slots = _mm512_add_epi16(ascending, _mm512_set1_epi16(static_cast<int16_t>(32 * i)));
-    _mm512_storeu_si512(near + count, _mm512_maskz_compress_epi16(pass, slots));
-    count += static_cast<size_t>(__builtin_popcount(pass));
+    _mm512_storeu_si512(out + found, _mm512_maskz_compress_epi16(near, slots));
+    found += static_cast<size_t>(__builtin_popcount(near));
   }
-  return Refine(columns, near, count, query, out);
+  _mm512_storeu_si512(out + found, _mm512_setzero_si512());
+  return found;
+}
+
+PURSER_AVX512 size_t Refine(const uint64_t* first, const uint64_t* second, const uint16_t* slots, size_t n,
+                            const SketchQuery& query, uint32_t cut_both, uint16_t* out) {
+  const __m512i wanted_first = _mm512_set1_epi64(static_cast<int64_t>(query.words[0]));
+  const __m512i wanted_second = _mm512_set1_epi64(static_cast<int64_t>(query.words[1]));
+  const __m512i cut = _mm512_set1_epi64(cut_both);
+  size_t found = 0;
+  for (size_t i = 0; i < n; i += 8) {
+    const auto there = static_cast<__mmask8>(n - i >= 8 ? 0xFFU : (1U << (n - i)) - 1U);
+    const __m128i at = _mm_maskz_loadu_epi16(there, slots + i);
+    const __m512i index = _mm512_cvtepu16_epi64(at);
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i one = _mm512_popcnt_epi64(
+        _mm512_xor_si512(_mm512_mask_i64gather_epi64(zero, there, index, first, 8), wanted_first));
+    const __m512i other = _mm512_popcnt_epi64(
+        _mm512_xor_si512(_mm512_mask_i64gather_epi64(zero, there, index, second, 8), wanted_second));
+    const __mmask8 near = _mm512_mask_cmple_epu64_mask(there, _mm512_add_epi64(one, other), cut);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + found), _mm_maskz_compress_epi16(near, at));
+    found += static_cast<size_t>(__builtin_popcount(near));
+  }
+  return found;
 }
 
 PURSER_AVX512 float Subtract(const float* a, const float* b, float* out, size_t n) {
@@ -308,8 +307,8 @@ PURSER_AVX512 void SignBits(const float* x, size_t n, uint64_t* out) {
   }
 }
 
-constexpr Kernels kAvx512 = {"avx512",      DotInt16, DotInt8, Hamming, Filter,
-                             FilterColumns, Subtract, Rotate,  SignBits};
+constexpr Kernels kAvx512 = {"avx512",    DotInt16, DotInt8,  Hamming, Filter,
+                             NearColumns, Refine,   Subtract, Rotate,  SignBits};
 
 }  // namespace
 

@@ -43,15 +43,15 @@ TEST_P(EveryKernel, FilterAndHammingAgreeWithThePlainOnes) {
       first[i] = random_() & random_();
       second[i] = random_() & random_();
     }
-    SketchQuery query(random_() & random_(), random_() & random_());
+    const SketchQuery query(random_() & random_(), random_() & random_());
     EXPECT_EQ(GetParam()->hamming(first.data(), second.data(), n),
               PlainKernels().hamming(first.data(), second.data(), n));
     for (uint32_t cut = 0; cut <= 64; cut += 4) {
-      query.cut_first = cut;
-      query.cut_both = 2 * cut - cut / 8;
+      const uint32_t both = 2 * cut - cut / 8;
       std::vector<uint16_t> expected(n + 32), actual(n + 32);
-      expected.resize(PlainKernels().filter(first.data(), second.data(), n, query, expected.data()));
-      actual.resize(GetParam()->filter(first.data(), second.data(), n, query, actual.data()));
+      expected.resize(
+          PlainKernels().filter(first.data(), second.data(), n, query, cut, both, expected.data()));
+      actual.resize(GetParam()->filter(first.data(), second.data(), n, query, cut, both, actual.data()));
       EXPECT_EQ(actual, expected) << "n " << n << " cut " << cut;
     }
   }
@@ -66,15 +66,17 @@ TEST_P(EveryKernel, FilteringByColumnsIsFilteringByRows) {
       second[i] = random_() & random_();
       for (size_t j = 0; j < 64; ++j) bits[Columns::kStride * j + i / 64] |= (first[i] >> j & 1) << (i % 64);
     }
-    SketchQuery query(round == 0 ? 0 : random_() & random_(), random_() & random_());
-    const Columns columns = {bits.data(), first.data(), second.data(), bits.data()};
+    const SketchQuery query(round == 0 ? 0 : random_() & random_(), random_() & random_());
     for (uint32_t cut = 0; cut <= 66; ++cut) {
-      query.cut_first = cut;
-      query.cut_both = round % 2 == 0 ? 128 : 2 * cut - cut / 8;
+      const uint32_t both = round % 2 == 0 ? 128 : 2 * cut - cut / 8;
       std::vector<uint16_t> expected(Columns::kSlots + 32), actual(Columns::kSlots + 32);
-      expected.resize(
-          PlainKernels().filter(first.data(), second.data(), Columns::kSlots, query, expected.data()));
-      actual.resize(GetParam()->filter_columns(columns, query, actual.data()));
+      expected.resize(PlainKernels().filter(first.data(), second.data(), Columns::kSlots, query, cut, both,
+                                            expected.data()));
+      const size_t near = GetParam()->near_columns(bits.data(), bits.data(), query, cut, actual.data());
+      EXPECT_EQ(actual[near], 0);
+      EXPECT_EQ(actual[near + 7], 0);
+      actual.resize(
+          GetParam()->refine(first.data(), second.data(), actual.data(), near, query, both, actual.data()));
       EXPECT_EQ(actual, expected) << "round " << round << " cut " << cut;
     }
   }
