@@ -29,9 +29,12 @@ namespace purser::cache {
 //   Bound::kHits      the lowest score for which the upper Clopper-Pearson limit of the wrong share among
 //                     known requests with at least that score is <= delta. Look k has confidence
 //                     1 - alpha / (k (k + 1)), so that all of them together have 1 - alpha; scores are tried
-//                     downwards and the first failure ends it (fixed-sequence testing). Known requests have
-//                     lower scores than the hits, since hits are known only by audits: the limit errs on the
-//                     safe side.
+//                     downwards from several starts that share this alpha, each until its first failure
+//                     (fixed-sequence testing with multiple starts: Angelopoulos et al. 2021, Learn then
+//                     Test). What an earlier look stated stands until what is known speaks against it. Known
+//                     requests have lower scores than the hits, since hits are known only by audits: the
+//                     limit errs on the safe side. No hits where too little is known: to show 1 % takes some
+//                     thousand similar requests, of which hardly any may have been wrong.
 //   Bound::kRequests  the lowest score at which the expected number of wrong answers among the latest
 //                     requests is <= delta of them. Expected by the model, corrected by how many more wrong
 //                     answers there were than it expected among known requests with at least that score, by
@@ -120,6 +123,7 @@ class Verifier {
   void Look();
   void Fit(Rule* rule) const;
   bool StillHolds(const Rule& rule) const;
+  size_t HitsAmongKnown(const Rule& rule) const;
   // The known requests by falling score.
   struct Scored {
     double score;
