@@ -142,8 +142,7 @@ class Cache {
   Cache& operator=(const Cache&) = delete;
 
   // Looks for an answer: exact first, then semantic if the class allows it and there is an embedding. On a
-  // hit
-  // `*answer` is replaced by the entry's; otherwise it is left alone. Cannot fail.
+  // hit, `*answer` is replaced by the entry's; otherwise it is left alone. Cannot fail.
   Hit Lookup(const Query& query, int64_t now_nanos, std::string* answer) const;
 
   // Keeps an answer, evicting those that save least per byte if there is no room. `*id`, if not null, is set
@@ -171,11 +170,13 @@ class Cache {
   CacheStats Stats() const;
   std::vector<std::string> Namespaces() const;
 
-  // Writes everything that has not expired to `path`: into a new file beside it, synced, then renamed over
-  // it, so that a crash leaves the old or the new file. Look-ups go on; Stores wait while entries are listed.
+  // Writes everything that has not expired, and what verified mode has learned, to `path`: into a new file
+  // beside it, synced, then renamed over it, so that a crash leaves the old or the new file. Look-ups go on;
+  // Stores wait while entries are listed.
   absl::Status SaveTo(const std::string& path, int64_t now_nanos) const;
-  // Adds the entries of a file that SaveTo wrote. A file that is corrupt, foreign or of another version is
-  // refused as a whole (DATA_LOSS, FAILED_PRECONDITION) and nothing is added; NOT_FOUND if there is none.
+  // Adds the entries of a file that SaveTo wrote; verified mode goes on from what it had learned. A file that
+  // is corrupt, foreign or of another version is refused as a whole (DATA_LOSS, FAILED_PRECONDITION) and
+  // nothing is added; NOT_FOUND if there is none.
   absl::Status LoadFrom(const std::string& path, int64_t now_nanos);
 
  private:

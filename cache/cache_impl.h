@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -102,6 +103,8 @@ class Cache::Impl {
   bool Outdated(const Draft& draft, uint64_t generation) const;
   StoreResult Add(const Draft& draft, int64_t now_nanos, uint64_t* id);
   void Load(const SnapshotEntry& loaded, int64_t now_nanos);
+  // Namespaces, with what verified mode has learned of them.
+  std::vector<std::pair<std::string, std::string>> LearnedStates() const;
   void Link(Record* record, Record* replaced);
   void Erase(Record* record, Leaving why);
   void Learn(const Trial& trial, bool right);

@@ -50,13 +50,34 @@ absl::Status Cache::Impl::SaveTo(const std::string& path, int64_t now_nanos) con
     }
     for (const Record* record : records) writer.Add(Describe(*record, options_));
   }
+  for (const auto& [name_space, state] : LearnedStates()) writer.Add(SnapshotLearned{name_space, state});
   return ReplaceFile(path, writer.Finish());
 }
 
 absl::Status Cache::Impl::LoadFrom(const std::string& path, int64_t now_nanos) {
   std::string bytes;
   if (absl::Status status = ReadFile(path, &bytes); !status.ok()) return status;
-  return ReadSnapshot(bytes, [&](const SnapshotEntry& loaded) { Load(loaded, now_nanos); });
+  return ReadSnapshot(
+      bytes, [&](const SnapshotEntry& loaded) { Load(loaded, now_nanos); },
+      [&](const SnapshotLearned& learned) {
+        const std::lock_guard lock(mutex_);
+        Namespace* name_space = FindNamespace(learned.name_space);
+        if (name_space == nullptr || name_space->verifier == nullptr) return;
+        name_space->verifier->Restore(learned.state);
+        CountNamespace(name_space);
+        MakeRoom(now_nanos);
+        epochs_.Reclaim();
+      });
+}
+
+std::vector<std::pair<std::string, std::string>> Cache::Impl::LearnedStates() const {
+  std::vector<std::pair<std::string, std::string>> states;
+  const std::lock_guard lock(mutex_);
+  namespaces_.ForEach([&states](const Namespace* name_space) {
+    if (name_space->verifier == nullptr || name_space->verifier->GetReport().judged == 0) return;
+    states.emplace_back(name_space->name, name_space->verifier->Save());
+  });
+  return states;
 }
 
 void Cache::Impl::Load(const SnapshotEntry& loaded, int64_t now_nanos) {

@@ -165,7 +165,9 @@ TEST(PersistTest, MutatedFilesNeverCrashAndNeverAnswerWrongly) {
   for (int i = 0; i < mutations; ++i) {
     const std::string mutated = Mutate(sound, &random);
     if (mutated == sound) continue;
-    EXPECT_FALSE(ReadSnapshot(mutated, [&entries](const SnapshotEntry&) { ++entries; }).ok());
+    EXPECT_FALSE(ReadSnapshot(
+                     mutated, [&entries](const SnapshotEntry&) { ++entries; }, nullptr)
+                     .ok());
     EXPECT_EQ(entries, 0);
     if (i % 100 == 0) {
       ASSERT_TRUE(ReplaceFile(path, mutated).ok());
@@ -179,10 +181,122 @@ TEST(PersistTest, MutatedFilesNeverCrashAndNeverAnswerWrongly) {
     std::string mutated = Mutate(sound.substr(0, sound.size() - sizeof(Hash128)), &random);
     const Hash128 checksum = HashBytes(mutated);
     mutated.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
-    ReadSnapshot(mutated, [](const SnapshotEntry& entry) {
-      EXPECT_LE(entry.key.size(), 1000000U);
-    }).IgnoreError();
+    ReadSnapshot(
+        mutated, [](const SnapshotEntry& entry) { EXPECT_LE(entry.key.size(), 1000000U); },
+        [](const SnapshotLearned&) {})
+        .IgnoreError();
   }
+}
+
+// A hostile file that is sound in form, but says anything: it must not break the cache that loads it.
+TEST(PersistTest, FilesOfHostileEntriesAreLoadedWithoutHarm) {
+  std::mt19937_64 random(5);
+  const std::string path = PathOf("hostile");
+  for (int round = 0; round < 30; ++round) {
+    SnapshotWriter writer;
+    std::vector<std::string> kept;
+    kept.reserve(1000);
+    const auto bytes = [&](size_t most) -> std::string_view {
+      std::string& text = kept.emplace_back(random() % (most + 1), '\0');
+      for (char& c : text) c = static_cast<char>(random() % 3 == 0 ? 0xFF : random());
+      return text;
+    };
+    for (int i = 0; i < 20; ++i) {
+      SnapshotEntry entry;
+      entry.name_space = bytes(3);
+      for (uint64_t parts = random() % 4; parts > 0; --parts) entry.key.push_back(bytes(5));
+      entry.text = bytes(40);
+      entry.answer = bytes(10);
+      for (uint64_t labels = random() % 4; labels > 0; --labels)
+        entry.labels.emplace_back(random(), bytes(2));
+      entry.embedding_model = bytes(1);
+      entry.compatibility = bytes(1);
+      entry.raw_dimension = random() % 40;
+      std::string& vector = kept.emplace_back(2 * (entry.raw_dimension + random() % 3), '\0');
+      for (char& c : vector) c = static_cast<char>(random() % 4 == 0 ? 0 : random());
+      entry.vector = vector;
+      entry.stored_nanos = static_cast<int64_t>(random());
+      entry.expires_nanos = static_cast<int64_t>(random());
+      entry.saved_nano_usd = static_cast<int64_t>(random());
+      entry.answer_hash = random();
+      entry.hits = random();
+      entry.tried = random();
+      entry.right = random();
+      writer.Add(entry);
+    }
+    for (int i = 0; i < 3; ++i) writer.Add(SnapshotLearned{bytes(3), bytes(200)});
+    ASSERT_TRUE(ReplaceFile(path, writer.Finish()).ok());
+    Options options = Plain();
+    if (round % 2 == 0) options.classes[0].mode = Mode::kVerified;
+    Cache cache(options);
+    EXPECT_TRUE(cache.LoadFrom(path, 100).ok());
+    const Filled filled(&cache, 30);
+    EXPECT_EQ(Check(cache, filled, 30), 30);
+  }
+}
+
+// The file before verified mode's state was kept in it.
+TEST(PersistTest, FilesOfTheFirstVersionAreRead) {
+  Cache saved(Plain());
+  const Filled filled(&saved);
+  const std::string path = PathOf("first_version");
+  ASSERT_TRUE(saved.SaveTo(path, 100).ok());
+  std::string bytes;
+  ASSERT_TRUE(ReadFile(path, &bytes).ok());
+  bytes.resize(bytes.size() - sizeof(Hash128) - sizeof(uint32_t));
+  bytes[8] = 1;
+  const Hash128 checksum = HashBytes(bytes);
+  bytes.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
+  ASSERT_TRUE(ReplaceFile(path, bytes).ok());
+  Cache loaded(Plain());
+  ASSERT_TRUE(loaded.LoadFrom(path, 100).ok());
+  EXPECT_EQ(Check(loaded, filled, 100), 60);
+}
+
+TEST(PersistTest, WhatVerifiedModeLearnedGoesOnAfterARestart) {
+  Options options = Plain();
+  options.classes[0].mode = Mode::kVerified;
+  options.verified = {.delta = 0.05, .audit_rate = 0.0};
+  const auto ask = [](Cache* cache, int i) {
+    // Sixty answers around the circle; every question lies close to the earlier ones with its answer.
+    const float angle = static_cast<float>(i % 60) * 0.1F + 0.00001F * static_cast<float>(i);
+    const float vector[] = {std::cos(angle), std::sin(angle)};
+    const std::string text = std::to_string(i);
+    const std::string answer = std::to_string(i % 60);
+    const std::string_view key[] = {text};
+    Entry entry;
+    entry.query.name_space = "tenant";
+    entry.query.key = key;
+    entry.query.embedding = vector;
+    std::string found;
+    const Hit hit = cache->Lookup(entry.query, 100, &found);
+    entry.answer = answer;
+    entry.trial = hit.trial;
+    if (hit.kind == Hit::kNone) cache->Store(entry, 100);
+    return hit.kind != Hit::kNone;
+  };
+  Cache saved(options);
+  for (int i = 0; i < 1500; ++i) ask(&saved, i);
+  const NamespaceStats before = saved.StatsOf("tenant");
+  ASSERT_LT(before.least_score, 1.0);
+  const std::string path = PathOf("learned");
+  ASSERT_TRUE(saved.SaveTo(path, 100).ok());
+
+  Cache loaded(options);
+  ASSERT_TRUE(loaded.LoadFrom(path, 100).ok());
+  const NamespaceStats after = loaded.StatsOf("tenant");
+  EXPECT_EQ(after.judged, before.judged);
+  EXPECT_EQ(after.least_score, before.least_score);
+  int agree = 0;
+  for (int i = 1500; i < 1600; ++i) agree += ask(&saved, i) == ask(&loaded, i);
+  EXPECT_EQ(agree, 100);
+
+  // Another stated error: what is known stays, the rule is another.
+  options.verified.delta = 0.0001;
+  Cache stricter(options);
+  ASSERT_TRUE(stricter.LoadFrom(path, 100).ok());
+  EXPECT_EQ(stricter.StatsOf("tenant").judged, before.judged);
+  EXPECT_FALSE(ask(&stricter, 1500));
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ static_assert(std::endian::native == std::endian::little,
               "the file's numbers are written as they are in memory");
 
 constexpr std::string_view kMagic = "PURSERCA";
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersionWithoutLearned = 1;
 constexpr size_t kBlockBytes = size_t{1} << 20;  // Blocks are closed when they have grown to this.
 constexpr uint32_t kMostBlockBytes = 1U << 30;   // No sound block is larger: entries are limited.
 constexpr size_t kChecksumBytes = sizeof(Hash128);
@@ -101,24 +102,53 @@ absl::Status Damaged(std::string_view what) {
       absl::StrCat("the cache file is damaged (", absl::string_view(what.data(), what.size()), ")"));
 }
 
-// Unpacks the blocks of a body whose checksum is right.
-absl::Status Unpack(std::string_view body, std::vector<std::string>* blocks) {
-  Reader in(body);
+// Unpacks blocks up to their end mark.
+absl::Status Unpack(Reader* in, std::vector<std::string>* blocks) {
   for (;;) {
-    const auto raw_size = in.TakeNumber<uint32_t>();
-    if (!in.ok()) return Damaged("it has no end mark");
-    if (raw_size == 0) break;
-    const auto packed_size = in.TakeNumber<uint32_t>();
-    const std::string_view packed = in.Take(packed_size);
-    if (!in.ok() || raw_size > kMostBlockBytes) return Damaged("a block's size");
+    const auto raw_size = in->TakeNumber<uint32_t>();
+    if (!in->ok()) return Damaged("it has no end mark");
+    if (raw_size == 0) return absl::OkStatus();
+    const auto packed_size = in->TakeNumber<uint32_t>();
+    const std::string_view packed = in->Take(packed_size);
+    if (!in->ok() || raw_size > kMostBlockBytes) return Damaged("a block's size");
     if (ZSTD_getFrameContentSize(packed.data(), packed.size()) != raw_size)
       return Damaged("a block's header");
     std::string& block = blocks->emplace_back(raw_size, '\0');
     const size_t unpacked = ZSTD_decompress(block.data(), block.size(), packed.data(), packed.size());
     if (ZSTD_isError(unpacked) || unpacked != raw_size) return Damaged("a block's content");
   }
-  if (!in.done()) return Damaged("bytes after the end mark");
-  return absl::OkStatus();
+}
+
+bool Sound(const SnapshotEntry& entry) {
+  return entry.vector.size() % sizeof(int16_t) == 0 &&
+         entry.vector.size() / sizeof(int16_t) >= entry.raw_dimension;
+}
+
+// Calls `visit`, if there is one, for every entry. False where something cannot be read.
+bool ReadEntries(const std::vector<std::string>& blocks,
+                 const std::function<void(const SnapshotEntry&)>& visit) {
+  for (const std::string& block : blocks) {
+    for (Reader in(block); !in.done();) {
+      const SnapshotEntry entry = TakeEntry(&in);
+      if (!in.ok() || !Sound(entry)) return false;
+      if (visit) visit(entry);
+    }
+  }
+  return true;
+}
+
+bool ReadLearned(const std::vector<std::string>& blocks,
+                 const std::function<void(const SnapshotLearned&)>& visit) {
+  for (const std::string& block : blocks) {
+    for (Reader in(block); !in.done();) {
+      SnapshotLearned learned;
+      learned.name_space = in.TakeString();
+      learned.state = in.TakeString();
+      if (!in.ok()) return false;
+      if (visit) visit(learned);
+    }
+  }
+  return true;
 }
 
 absl::Status Errno(std::string_view what, const std::string& path) {
@@ -180,6 +210,20 @@ void SnapshotWriter::Add(const SnapshotEntry& entry) {
   if (block_.size() >= kBlockBytes) FlushBlock();
 }
 
+void SnapshotWriter::Add(const SnapshotLearned& learned) {
+  EndEntries();
+  PutString(learned.name_space, &block_);
+  PutString(learned.state, &block_);
+  if (block_.size() >= kBlockBytes) FlushBlock();
+}
+
+void SnapshotWriter::EndEntries() {
+  if (entries_ended_) return;
+  FlushBlock();
+  PutNumber(uint32_t{0}, &bytes_);
+  entries_ended_ = true;
+}
+
 void SnapshotWriter::FlushBlock() {
   if (block_.empty()) return;
   std::string packed(ZSTD_compressBound(block_.size()), '\0');
@@ -191,13 +235,15 @@ void SnapshotWriter::FlushBlock() {
 }
 
 std::string SnapshotWriter::Finish() {
+  EndEntries();
   FlushBlock();
   PutNumber(uint32_t{0}, &bytes_);
   PutNumber(HashBytes(bytes_), &bytes_);
   return std::move(bytes_);
 }
 
-absl::Status ReadSnapshot(std::string_view bytes, const std::function<void(const SnapshotEntry&)>& visit) {
+absl::Status ReadSnapshot(std::string_view bytes, const std::function<void(const SnapshotEntry&)>& visit,
+                          const std::function<void(const SnapshotLearned&)>& visit_learned) {
   if (!bytes.starts_with(kMagic.substr(0, bytes.size())) || bytes.empty()) {
     return absl::FailedPreconditionError("not a cache file; delete it, or name another path");
   }
@@ -206,31 +252,25 @@ absl::Status ReadSnapshot(std::string_view bytes, const std::function<void(const
   Hash128 checksum;
   std::memcpy(&checksum, bytes.data() + checked.size(), kChecksumBytes);
   if (checksum != HashBytes(checked)) return Damaged("its checksum is wrong");
-  Reader header(checked);
-  header.Take(kMagic.size());
-  const auto version = header.TakeNumber<uint32_t>();
-  if (version != kVersion) {
+  Reader in(checked);
+  in.Take(kMagic.size());
+  const auto version = in.TakeNumber<uint32_t>();
+  if (version != kVersion && version != kVersionWithoutLearned) {
     return absl::FailedPreconditionError(absl::StrCat("the cache file has format version ", version,
                                                       "; this program reads version ", kVersion));
   }
-  std::vector<std::string> blocks;
-  if (absl::Status status = Unpack(checked.substr(kMagic.size() + sizeof(kVersion)), &blocks); !status.ok()) {
-    return status;
+  std::vector<std::string> entries;
+  if (absl::Status status = Unpack(&in, &entries); !status.ok()) return status;
+  std::vector<std::string> learned;
+  if (version != kVersionWithoutLearned) {
+    if (absl::Status status = Unpack(&in, &learned); !status.ok()) return status;
   }
-  // All of it is read once before the first entry is visited.
-  for (const bool visiting : {false, true}) {
-    for (const std::string& block : blocks) {
-      Reader in(block);
-      while (!in.done()) {
-        const SnapshotEntry entry = TakeEntry(&in);
-        if (!in.ok() || entry.vector.size() % sizeof(int16_t) != 0 ||
-            entry.vector.size() / sizeof(int16_t) < entry.raw_dimension) {
-          return Damaged("an entry");
-        }
-        if (visiting) visit(entry);
-      }
-    }
-  }
+  if (!in.done()) return Damaged("bytes after the end mark");
+  // All of it is read once before the first is visited.
+  if (!ReadEntries(entries, nullptr)) return Damaged("an entry");
+  if (!ReadLearned(learned, nullptr)) return Damaged("what was learned");
+  ReadEntries(entries, visit);
+  ReadLearned(learned, visit_learned);
   return absl::OkStatus();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "cache/binomial.h"
 
@@ -274,6 +275,93 @@ double Verifier::LeastScoreForRequests(const std::vector<Scored>& scored) const 
     if (expected > 2.0 * options_.delta * static_cast<double>(count)) break;
   }
   return least;
+}
+
+// The head of what Save writes; behind it the latest scores (kLatest floats) and the known requests.
+struct Verifier::Saved {
+  uint64_t layout = 1;
+  uint64_t features = kFeatures;
+  uint64_t latest = kLatest;
+  uint64_t known = 0;
+  double delta = 0.0;
+  double alpha = 0.0;
+  uint64_t bound = 0;
+  uint64_t learned = 0;
+  uint64_t next_look = 0;
+  uint64_t looks = 0;
+  uint64_t audits_judged = 0;
+  uint64_t audits_wrong = 0;
+  uint64_t requests = 0;
+  uint64_t draws = 0;
+  Rule rule;
+};
+
+std::string Verifier::Save() const {
+  Saved head;
+  head.known = known_.size();
+  head.delta = options_.delta;
+  head.alpha = options_.alpha;
+  head.bound = static_cast<uint64_t>(options_.bound);
+  head.learned = learned_;
+  head.next_look = next_look_;
+  head.looks = static_cast<uint64_t>(looks_);
+  head.audits_judged = audits_judged_;
+  head.audits_wrong = audits_wrong_;
+  head.requests = requests_.load(std::memory_order_relaxed);
+  head.draws = draws_.load(std::memory_order_relaxed);
+  head.rule = *rule_.load();
+  std::string bytes(reinterpret_cast<const char*>(&head), sizeof(head));
+  for (const std::atomic<float>& latest : latest_) {
+    const float score = latest.load(std::memory_order_relaxed);
+    bytes.append(reinterpret_cast<const char*>(&score), sizeof(score));
+  }
+  for (const Known& known : known_) {
+    bytes.append(reinterpret_cast<const char*>(known.features.data()), sizeof(known.features));
+    bytes.push_back(known.right ? 1 : 0);
+  }
+  return bytes;
+}
+
+bool Verifier::Restore(std::string_view saved) {
+  constexpr size_t kKnownBytes = sizeof(Features) + 1;
+  constexpr size_t kLatestBytes = kLatest * sizeof(float);
+  Saved head;
+  if (learned_ > 0 || saved.size() < sizeof(head) + kLatestBytes) return false;
+  std::memcpy(&head, saved.data(), sizeof(head));
+  if (head.layout != Saved().layout || head.features != kFeatures || head.latest != kLatest) return false;
+  const std::string_view latest = saved.substr(sizeof(head), kLatestBytes);
+  const std::string_view known = saved.substr(sizeof(head) + kLatestBytes);
+  if (head.known > kMostKnown || known.size() != head.known * kKnownBytes || head.learned < head.known)
+    return false;
+  const auto finite = [](double x) { return std::isfinite(x); };
+  if (!std::all_of(head.rule.weights.begin(), head.rule.weights.end(), finite)) return false;
+  std::vector<Known> fresh(head.known);
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    std::memcpy(fresh[i].features.data(), known.data() + i * kKnownBytes, sizeof(Features));
+    fresh[i].right = known[i * kKnownBytes + sizeof(Features)] != 0;
+    if (!std::all_of(fresh[i].features.begin(), fresh[i].features.end(), finite)) return false;
+  }
+
+  known_ = std::move(fresh);
+  learned_ = head.learned;
+  audits_judged_ = head.audits_judged;
+  audits_wrong_ = head.audits_wrong;
+  draws_.store(head.draws, std::memory_order_relaxed);
+  for (size_t i = 0; i < kLatest; ++i) {
+    float score;
+    std::memcpy(&score, latest.data() + i * sizeof(score), sizeof(score));
+    latest_[i].store(score, std::memory_order_relaxed);
+  }
+  requests_.store(head.requests, std::memory_order_relaxed);
+  if (head.delta != options_.delta || head.alpha != options_.alpha ||
+      head.bound != static_cast<uint64_t>(options_.bound)) {
+    if (learned_ >= next_look_) Look();
+    return true;
+  }
+  looks_ = static_cast<int>(std::min<uint64_t>(head.looks, 1'000'000));
+  next_look_ = std::clamp(head.next_look, learned_ + 1, learned_ + 2 * kMostKnown);
+  epochs_->Retire(rule_.exchange(new Rule(head.rule)), sizeof(Rule));
+  return true;
 }
 
 Verifier::Report Verifier::GetReport() const {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "cache/epoch.h"
@@ -80,6 +82,13 @@ class Verifier {
   // The right answer to a request became known: was the one that the decision had at hand right?
   void Learn(const Trial& trial, bool right);
 
+  // All that was learned, as bytes for Restore. Serialised with Learn.
+  std::string Save() const;
+  // Goes on from there. Where the stated error or its bound is another now, what is known stays and the rule
+  // is learned anew. False, and nothing changes, if something was learned here already or the bytes are not
+  // of this version. Serialised with Learn.
+  bool Restore(std::string_view saved);
+
   struct Report {
     uint64_t judged = 0;
     uint64_t audits_judged = 0;
@@ -120,6 +129,7 @@ class Verifier {
   void Note(float score) const;
   bool Audited() const;
 
+  struct Saved;
   void Look();
   void Fit(Rule* rule) const;
   bool StillHolds(const Rule& rule) const;
