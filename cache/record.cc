@@ -1,6 +1,7 @@
 #include "cache/record.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <new>
@@ -18,15 +19,24 @@ size_t KeySize(std::span<const std::string_view> parts) {
 // that is off by about 2e-6 (the rounding errors of n components, each at most half a scale, add up in
 // quadrature: scale / sqrt(12) against a unit query).
 void Quantise(std::span<const float> unit, int16_t* out, Record* record) {
-  float largest = 0.0F;
-  for (const float x : unit) largest = std::max(largest, std::fabs(x));
-  record->scale = largest / 32767.0F;
-  double square = 0.0;
-  for (size_t i = 0; i < unit.size(); ++i) {
-    out[i] = static_cast<int16_t>(std::lrint(unit[i] / record->scale));
-    square += static_cast<double>(out[i]) * out[i];
+  const float* const in = unit.data();
+  const size_t size = unit.size();
+  // Floats above zero are ordered as their bits are; the loops are such that compilers vectorise them.
+  int32_t largest_bits = 0;
+  for (size_t i = 0; i < size; ++i) {
+    largest_bits = std::max(largest_bits, std::bit_cast<int32_t>(in[i]) & 0x7FFFFFFF);
   }
-  record->norm = static_cast<float>(std::sqrt(square) * record->scale);
+  const float largest = std::bit_cast<float>(largest_bits);
+  record->scale = largest / 32767.0F;
+  const float steps = 32767.0F / largest;
+  int64_t square = 0;
+  for (size_t i = 0; i < size; ++i) {
+    const float scaled = in[i] * steps;
+    const auto rounded = static_cast<int32_t>(scaled + (scaled < 0.0F ? -0.5F : 0.5F));
+    out[i] = static_cast<int16_t>(rounded);
+    square += rounded * rounded;
+  }
+  record->norm = static_cast<float>(std::sqrt(static_cast<double>(square)) * record->scale);
   record->scale /= record->norm;
 }
 

@@ -150,10 +150,16 @@ bool StaticEmbedder::Embed(std::string_view text, std::span<float> out) const {
   thread_local std::vector<uint32_t> pieces;
   tokenizer_.Cut(text, &pieces);
   if (pieces.empty()) return false;
+  // Rows lie anywhere in the table: all of them are on their way before the first is added.
+  for (const uint32_t piece : pieces) {
+    const auto* row = reinterpret_cast<const char*>(table_.data() + piece * dimension_);
+    for (size_t at = 0; at < dimension_ * sizeof(float); at += 64) __builtin_prefetch(row + at);
+  }
   std::fill(out.begin(), out.end(), 0.0F);
+  float* const sum = out.data();
   for (const uint32_t piece : pieces) {
     const float* row = table_.data() + piece * dimension_;
-    for (size_t i = 0; i < dimension_; ++i) out[i] += row[i];
+    for (size_t i = 0; i < dimension_; ++i) sum[i] += row[i];
   }
   const float share = 1.0F / static_cast<float>(pieces.size());
   for (float& x : out) x *= share;
