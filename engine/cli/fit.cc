@@ -19,6 +19,8 @@ namespace {
 struct FitCommand {
   std::vector<std::string> data;
   std::string out;
+  int hold_out = 0;
+  size_t labels = 0;
   routing::FitOptions options;
 };
 
@@ -37,15 +39,15 @@ void PrintRow(const char* name, const routing::Spread& spread) {
 }
 
 void Print(const routing::FitReport& report) {
-  std::printf("%zu prompts; APGR on prompts that were not fitted on, mean and spread over %d folds:\n",
-              report.prompts, report.folds);
   PrintRow("scorer", report.scorer);
   PrintRow("length only", report.length_only);
   PrintRow("random", report.random);
   PrintRow("constant", {report.constant, 0});
-  std::printf("Chosen by cross-validation: word penalty %g, structure scale %g", report.word_penalty,
-              report.structure_scale);
-  if (report.group_share > 0) std::printf(", %g of each label from its subject", report.group_share);
+  const routing::Settings& chosen = report.chosen;
+  std::printf("Best of %d settings that are blended: penalty %g, words %g, trigrams %g, structure scale %g",
+              report.blended, chosen.penalty, chosen.family_share[routing::kWords],
+              chosen.family_share[routing::kTrigrams], chosen.structure_scale);
+  if (chosen.group_share > 0) std::printf(", %g of each label from its subject", chosen.group_share);
   std::printf("\n");
 }
 
@@ -59,12 +61,34 @@ void Write(const routing::LearnedScorer& scorer, const std::string& path) {
   if (!out) Fail("fit", absl::StrCat(path, ": cannot be written; is there such a folder, and space?"));
 }
 
+// Nothing is written: how good a scorer fitted like this is.
+void HoldOut(const FitCommand& command, const std::vector<routing::Labelled>& data) {
+  const auto report = routing::HoldOut(data, command.options, command.hold_out, command.labels);
+  if (!report.ok()) {
+    Fail("fit", absl::StrCat(absl::StrJoin(command.data, ", "), ": ", report.status().message()));
+  }
+  std::printf(
+      "APGR on %zu prompts held out from everything, after fitting on the other %zu; mean and spread over "
+      "%d random draws:\n",
+      report->prompts, data.size() - report->prompts, report->trials);
+  Print(*report);
+}
+
 void RunFit(const FitCommand& command) {
   const std::vector<routing::Labelled> data = ReadAll(command.data);
+  if (command.hold_out > 0) {
+    HoldOut(command, data);
+    return;
+  }
+  if (command.out.empty())
+    Fail("fit", "says nowhere where to write the scorer; expected --out, or --hold-out");
   const absl::StatusOr<routing::Fitted> fitted = routing::FitScorer(data, command.options);
   if (!fitted.ok()) {
     Fail("fit", absl::StrCat(absl::StrJoin(command.data, ", "), ": ", fitted.status().message()));
   }
+  std::printf(
+      "%zu prompts; APGR on those that were not fitted on, mean and spread over %d deals into folds:\n",
+      fitted->report.prompts, fitted->report.trials);
   Print(fitted->report);
   if (!fitted->report.Wins()) {
     Fail("fit",
@@ -84,9 +108,12 @@ void AddFitVerb(CLI::App& app) {
   verb->add_option("--data", command->data,
                    "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; may be repeated")
       ->required();
-  verb->add_option("--out", command->out, "Scorer to write, protobuf text")->required();
+  verb->add_option("--out", command->out, "Scorer to write, protobuf text");
   verb->add_option("--seed", command->options.seed, "Deals prompts out to folds")->capture_default_str();
   verb->add_option("--folds", command->options.folds, "Of cross-validation")->capture_default_str();
+  verb->add_option("--hold-out", command->hold_out,
+                   "Write nothing; this often, fit on prompts drawn at random and measure on the others");
+  verb->add_option("--labels", command->labels, "With --hold-out: how many prompts to fit on; default: half");
   verb->footer(
       "\"strong\" and \"weak\": whether, or how well from 0 to 1, the strong and the weak model answered.\n"
       "Writes nothing if the scorer does not beat random, length-only and constant routers on prompts it was "

@@ -15,6 +15,26 @@ double ComplexityOf(const TextMeasures& measures) {
 
 }  // namespace
 
+namespace internal {
+
+std::array<uint64_t, kSteps> StepsOf(const TextMeasures& measures) {
+  const auto half_octaves = [](int32_t count) { return std::floor(2 * std::log2(1.0 + count)); };
+  const std::array<double, kSteps> steps = {
+      half_octaves(measures.bytes),       half_octaves(measures.numbers),
+      double(measures.sentences),         half_octaves(measures.math_marks),
+      half_octaves(measures.commas),      std::floor(2 * measures.WordLength()),
+      half_octaves(measures.capitals),    double(measures.lines),
+      half_octaves(measures.longest_line)};
+  std::array<uint64_t, kSteps> hashes;
+  for (int i = 0; i < kSteps; ++i) {
+    hashes[i] =
+        Mix(0x5354455000000000ull + static_cast<uint64_t>(i) * 0x1000000 + static_cast<uint64_t>(steps[i]));
+  }
+  return hashes;
+}
+
+}  // namespace internal
+
 std::array<double, kStructureFeatures> StructureOf(const TextMeasures& measures) {
   const double words = measures.words > 0 ? measures.words : 1;
   const double letters = measures.letters > 0 ? measures.letters : 1;

@@ -8,6 +8,33 @@
 #include "policies/textproto.h"
 
 namespace purser::routing {
+namespace {
+
+// Weights may be left out.
+absl::Status CheckWeights(const HashedWeights& weights) {
+  if (weights.weights().empty()) return absl::OkStatus();
+  if (weights.bucket_bits() < 1 || weights.bucket_bits() > kMostBucketBits ||
+      weights.weights().size() != size_t{1} << weights.bucket_bits()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the scorer has ", weights.weights().size(), " weights; expected 2^bucket_bits"));
+  }
+  if (!std::isfinite(weights.step())) {
+    return absl::InvalidArgumentError("the scorer has a step that is no finite number");
+  }
+  return absl::OkStatus();
+}
+
+// The sum of the weights of the buckets that for_each(visit) visits, over the square root of their number.
+template <typename ForEach>
+double Weigh(const HashedWeights& weights, ForEach for_each) {
+  if (weights.weights().empty()) return 0;
+  const char* table = weights.weights().data();
+  int64_t sum = 0;
+  const int count = for_each([&](uint32_t bucket) { sum += static_cast<signed char>(table[bucket]); });
+  return count == 0 ? 0 : weights.step() * static_cast<double>(sum) / std::sqrt(static_cast<double>(count));
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<const Scorer>> Scorer::Create(const LearnedScorer& proto) {
   if (proto.version() != kPromptFeaturesVersion) {
@@ -15,17 +42,16 @@ absl::StatusOr<std::shared_ptr<const Scorer>> Scorer::Create(const LearnedScorer
                                                    kPromptFeaturesVersion,
                                                    ": fit it again with `purser fit`"));
   }
-  if (proto.bucket_bits() < 1 || proto.bucket_bits() > 24 ||
-      proto.weights().size() != size_t{1} << proto.bucket_bits()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the scorer has ", proto.weights().size(), " weights; expected 2^bucket_bits"));
+  for (const HashedWeights* weights : {&proto.words(), &proto.trigrams()}) {
+    const absl::Status status = CheckWeights(*weights);
+    if (!status.ok()) return status;
   }
   if (proto.structure_size() != kStructureFeatures) {
     return absl::InvalidArgumentError(absl::StrCat("the scorer has ", proto.structure_size(),
                                                    " structure features; expected ", kStructureFeatures));
   }
-  if (!std::isfinite(proto.bias()) || !std::isfinite(proto.step())) {
-    return absl::InvalidArgumentError("the scorer has a bias or step that is no finite number");
+  if (!std::isfinite(proto.bias())) {
+    return absl::InvalidArgumentError("the scorer has a bias that is no finite number");
   }
   for (int i = 0; i < kStructureFeatures; ++i) {
     const Structure& structure = proto.structure(i);
@@ -62,15 +88,12 @@ double Scorer::Score(std::string_view prompt) const {
     const Structure& feature = proto_.structure(i);
     score += feature.weight() * (structure[i] - feature.mean()) / feature.deviation();
   }
-  const int shift = 64 - proto_.bucket_bits();
-  const char* weights = proto_.weights().data();
-  int64_t sum = 0;
-  int64_t count = 0;
-  ForEachWordFeature(prompt, [&](uint64_t hash) {
-    sum += static_cast<signed char>(weights[hash >> shift]);
-    ++count;
+  score += Weigh(proto_.words(), [&](auto visit) {
+    return ForEachWordBucket(prompt, measures, proto_.words().bucket_bits(), visit);
   });
-  if (count > 0) score += proto_.step() * static_cast<double>(sum) / std::sqrt(static_cast<double>(count));
+  score += Weigh(proto_.trigrams(), [&](auto visit) {
+    return ForEachTrigramBucket(prompt, proto_.trigrams().bucket_bits(), visit);
+  });
   return score;
 }
 

@@ -11,8 +11,9 @@
 namespace purser::routing {
 
 // How much a prompt needs the strong model, learned from outcomes by `purser fit`: a linear function of
-// hashed words, pairs of words and structure. Higher is more; about 0, the weak model does as well; about 1,
-// only the strong one answers. Immutable and thread-safe; scoring does not allocate.
+// hashed words, pairs of words, three letters in a row, and structure. Higher is more; about 0, the weak
+// model does as well; about 1, only the strong one answers. Immutable and thread-safe; scoring does not
+// allocate.
 class Scorer {
  public:
   // INVALID_ARGUMENT: sizes that do not fit, numbers that are not finite, or a version that this build does

@@ -8,39 +8,41 @@
 
 #include "absl/status/statusor.h"
 #include "engine/routing/evaluation.h"
+#include "engine/routing/linear_model.h"
 #include "engine/routing/scorer.pb.h"
 
 namespace purser::routing {
 
 // Fits a Scorer to labelled prompts: ridge regression of how much better the strong model answers, on hashed
-// words and on structure. How strongly each is held back is chosen by cross-validation inside the data.
-// Deterministic: the same data and options give the same scorer, byte for byte.
+// words, on three letters in a row and on structure. Which of them, and how strongly they are held back, is
+// chosen by cross-validation inside the data; what the best few choices fit is blended. Deterministic: the
+// same data and options give the same scorer, byte for byte.
 
 struct FitOptions {
   uint64_t seed = 1;     // Deals the prompts out to the folds.
-  int folds = 5;         // At least 2.
-  int rounds = 0;        // How often the prompts are dealt out anew. 0: until about 6,000 have been scored.
+  int folds = 5;         // 2 to 20.
+  int deals = 0;         // How often the prompts are dealt out to choose. 0: until about 6,000 were scored.
+  int report_deals = 5;  // How often they are dealt out anew to report, at least 1.
   int bucket_bits = 18;  // 2^18 weights of a byte each.
 };
 
-// Mean and spread (standard deviation) over the folds.
+// Mean and spread (standard deviation).
 struct Spread {
   double mean = 0;
   double deviation = 0;
 };
+Spread SpreadOf(std::span<const double> values);
 
-// What came out on prompts that were not fitted on.
+// APGR on prompts that were not fitted on: mean and spread over trials. Every prompt is scored once a trial.
 struct FitReport {
   size_t prompts = 0;
-  int folds = 0;  // All rounds together.
+  int trials = 0;
   Spread scorer;
   Spread length_only;
   Spread random;
   double constant = 0.5;  // By definition.
-  // What cross-validation chose.
-  double word_penalty = 0;
-  double structure_scale = 0;
-  double group_share = 0;
+  int blended = 0;        // Settings that are blended; the best of them:
+  Settings chosen;
 
   // Better than constant, random and length-only, on average.
   bool Wins() const {
@@ -50,6 +52,8 @@ struct FitReport {
 
 struct Fitted {
   LearnedScorer scorer;
+  // Over deals other than those by which the settings were chosen, but of the same prompts: some thousandths
+  // too good. HoldOut is not.
   FitReport report;
 };
 
@@ -57,6 +61,12 @@ struct Fitted {
 // the strong model is not better on them. A scorer that does not win is returned with its report; the caller
 // decides.
 absl::StatusOr<Fitted> FitScorer(std::span<const Labelled> data, const FitOptions& options);
+
+// What a scorer is worth on prompts of which nothing was known when it was fitted, settings included:
+// `trials` times, fits on `fitted` prompts (0: half of them) drawn at random, and measures on all others.
+// `chosen` is that of the last trial. Errors as FitScorer.
+absl::StatusOr<FitReport> HoldOut(std::span<const Labelled> data, const FitOptions& options, int trials,
+                                  size_t fitted);
 
 }  // namespace purser::routing
 

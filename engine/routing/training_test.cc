@@ -3,11 +3,13 @@
 #include <cmath>
 #include <fstream>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/routing/program.h"
+#include "engine/routing/prompt_features.h"
 #include "engine/routing/ridge.h"
 #include "engine/routing/scorer.h"
 #include "google/protobuf/text_format.h"
@@ -50,10 +52,15 @@ double Apgr(const LearnedScorer& proto, const std::vector<Labelled>& data) {
   return MeasureRouting(scores, data)->apgr;
 }
 
+// Whichever the scorer has.
+HashedWeights* Weights(LearnedScorer* proto) {
+  return proto->has_words() ? proto->mutable_words() : proto->mutable_trigrams();
+}
+
 FitOptions Small() {
   FitOptions options;
   options.bucket_bits = 12;
-  options.rounds = 1;
+  options.deals = 1;
   return options;
 }
 
@@ -82,6 +89,45 @@ TEST(TrainingTest, DoesNotWinWhereThereIsNothingToLearn) {
   EXPECT_LT(fitted->report.scorer.mean, 0.56);
 }
 
+TEST(TrainingTest, HeldOutPromptsAreThoseNotFittedOn) {
+  const std::vector<Labelled> data = Learnable(600, 1);
+  const auto report = HoldOut(data, Small(), 2, 400);
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->prompts, 200u);
+  EXPECT_EQ(report->trials, 2);
+  EXPECT_TRUE(report->Wins());
+  EXPECT_NEAR(report->scorer.mean, Apgr(FitScorer(data, Small())->scorer, Learnable(2000, 2)), 0.08);
+  EXPECT_FALSE(HoldOut(data, Small(), 0, 400).ok());
+  EXPECT_FALSE(HoldOut(data, Small(), 1, 600).ok()) << "nothing is left to measure on";
+}
+
+// What a scorer is fitted on and what it reads at work are the same numbers: compared with slow twins.
+TEST(PromptFeaturesTest, WordBucketsAreDistinctAndTrigramsAreAll) {
+  const std::string prompt = "The cat, the CAT and x_2.\n";
+  TextMeasures measures;
+  Measure(prompt, &measures);
+  std::vector<uint32_t> buckets;
+  const int count = ForEachWordBucket(prompt, measures, 22, [&](uint32_t b) { buckets.push_back(b); });
+  EXPECT_EQ(count, static_cast<int>(buckets.size()));
+  EXPECT_EQ(std::set<uint32_t>(buckets.begin(), buckets.end()).size(), buckets.size());
+  // the, cat, and, x_2; the cat, cat the, cat and, and x_2; nine steps of structure.
+  EXPECT_EQ(count, 4 + 4 + 9);
+  int trigrams = 0;
+  // " the ", " cat, ", " the ", " cat ", " and ", " x_2. "
+  EXPECT_EQ(ForEachTrigramBucket(prompt, 16, [&](uint32_t) { ++trigrams; }), 3 + 4 + 3 + 3 + 3 + 4);
+  EXPECT_EQ(trigrams, 20);
+  EXPECT_EQ(ForEachTrigramBucket("", 16, [](uint32_t) {}), 0);
+  EXPECT_EQ(ForEachTrigramBucket(" a ", 16, [](uint32_t) {}), 1);
+}
+
+TEST(PromptFeaturesTest, ALongPromptIsReadSoFar) {
+  std::string prompt;
+  for (int i = 0; i < 20'000; ++i) absl::StrAppend(&prompt, "w", i, " ");
+  int visits = 0;
+  EXPECT_EQ(ForEachWordBucket(prompt, TextMeasures{}, 22, [&](uint32_t) { ++visits; }), 3072);
+  EXPECT_EQ(visits, 3072);
+}
+
 TEST(TrainingTest, TheSameDataGiveTheSameScorerToTheByte) {
   const auto a = FitScorer(Learnable(200, 1), Small());
   const auto b = FitScorer(Learnable(200, 1), Small());
@@ -106,9 +152,9 @@ TEST(ScorerTest, RefusesWhatItCannotRead) {
   };
   EXPECT_FALSE(broken([](LearnedScorer*) {}));
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->set_version(99); }));
-  EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_weights()->pop_back(); }));
-  EXPECT_TRUE(broken([](LearnedScorer* p) { p->set_bucket_bits(60); }));
-  EXPECT_TRUE(broken([](LearnedScorer* p) { p->set_step(NAN); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { Weights(p)->mutable_weights()->pop_back(); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { Weights(p)->set_bucket_bits(60); }));
+  EXPECT_TRUE(broken([](LearnedScorer* p) { Weights(p)->set_step(NAN); }));
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure()->RemoveLast(); }));
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure(0)->set_deviation(0); }));
   EXPECT_TRUE(broken([](LearnedScorer* p) { p->mutable_structure(0)->set_name("other"); }));
