@@ -1,5 +1,6 @@
 #include "cache/guard_words.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,7 +15,7 @@ namespace {
 // One line per meaning; the words of a line mean the same.
 constexpr const char* kDates[] = {"january jan januar janvier enero gennaio",
                                   "february feb februar fevrier febrero febbraio",
-                                  "march marz mars marzo",
+                                  "march marz marzo",
                                   "april apr avril abril aprile",
                                   "june jun juni juin junio giugno",
                                   "july jul juli juillet julio luglio",
@@ -169,8 +170,8 @@ constexpr const char* kOpposites[] = {"enable|disable",
                                       "ascending asc|descending desc",
                                       "public|private",
                                       "internal|external",
-                                      "first|last",
-                                      "old|new",
+                                      "first|last second",
+                                      "old oldest|new newest",
                                       "push|pull",
                                       "read|write",
                                       "show|hide",
@@ -243,7 +244,27 @@ constexpr const char* kOpposites[] = {"enable|disable",
                                       "opt-in|opt-out",
                                       "whitelist|blacklist",
                                       "promote|demote",
-                                      "strict|lenient"};
+                                      "strict|lenient",
+                                      "upgrade|downgrade",
+                                      "succeed success|fail failure",
+                                      "alive|dead",
+                                      "single|married",
+                                      "cause|prevent",
+                                      "possible|impossible",
+                                      "correct|incorrect",
+                                      "complete|incomplete",
+                                      "visible|invisible",
+                                      "active|inactive",
+                                      "direct|indirect",
+                                      "formal|informal",
+                                      "secure|insecure",
+                                      "regular|irregular",
+                                      "reversible|irreversible",
+                                      "manual manually|automatic automatically",
+                                      "temporary temporarily|permanent permanently",
+                                      "personal|business",
+                                      "physical|virtual",
+                                      "refundable|nonrefundable"};
 
 constexpr const char* kLanguages[] = {"english",
                                       "german deutsch",
@@ -330,10 +351,12 @@ constexpr const char* kCommonWords[kCommonLanguages] = {
     "der die das ist sind mein meine wie was wo wann warum kann ich und nicht mit ein eine fur von zu mir "
     "bitte "
     "wird haben sie welche wer auf",
-    "le la les est sont mon ma mes comment quoi quel quelle ou quand pourquoi puis je et pas avec un une "
+    "le la les est sont o\xC3\xB9 mon ma mes comment quoi quel quelle ou quand pourquoi puis je et pas avec "
+    "un une "
     "pour de "
     "des du votre vous qui que dans",
-    "el los las es son mi mis como que cual donde cuando por puedo yo y con un una para del su usted quien "
+    "el los las es son est\xC3\xA1 d\xC3\xB3nde qu\xC3\xA9 c\xC3\xB3mo cu\xC3\xA1l mi mis como que cual "
+    "donde cuando por puedo yo y con un una para del su usted quien "
     "esta "
     "hay mas",
     "il lo gli sono mio mia come che quale dove quando perche posso io e non con uno una per della del di "
@@ -343,15 +366,47 @@ constexpr const char* kCommonWords[kCommonLanguages] = {
     "isso",
     "de het is zijn mijn hoe wat waar wanneer waarom kan ik en niet met een voor van u wie welke deze naar"};
 
-constexpr std::pair<const char*, uint16_t> kNumberWords[] = {
-    {"two", 2},        {"three", 3},     {"four", 4},        {"five", 5},        {"six", 6},
-    {"seven", 7},      {"eight", 8},     {"nine", 9},        {"ten", 10},        {"eleven", 11},
-    {"twelve", 12},    {"thirteen", 13}, {"fourteen", 14},   {"fifteen", 15},    {"sixteen", 16},
-    {"seventeen", 17}, {"eighteen", 18}, {"nineteen", 19},   {"twenty", 20},     {"thirty", 30},
-    {"forty", 40},     {"fifty", 50},    {"sixty", 60},      {"seventy", 70},    {"eighty", 80},
-    {"ninety", 90},    {"hundred", 100}, {"thousand", 1000}, {"dozen", 12},      {"twice", 2},
-    {"double", 2},     {"triple", 3},    {"half", 9050},     {"third", 3},       {"fourth", 4},
-    {"fifth", 5},      {"sixth", 6},     {"tenth", 10},      {"million", 60006}, {"billion", 60009}};
+// Halves, which are no whole number, have one that no text is about.
+constexpr std::pair<const char*, uint32_t> kNumberWords[] = {{"two", 2},
+                                                             {"three", 3},
+                                                             {"four", 4},
+                                                             {"five", 5},
+                                                             {"six", 6},
+                                                             {"seven", 7},
+                                                             {"eight", 8},
+                                                             {"nine", 9},
+                                                             {"ten", 10},
+                                                             {"eleven", 11},
+                                                             {"twelve", 12},
+                                                             {"thirteen", 13},
+                                                             {"fourteen", 14},
+                                                             {"fifteen", 15},
+                                                             {"sixteen", 16},
+                                                             {"seventeen", 17},
+                                                             {"eighteen", 18},
+                                                             {"nineteen", 19},
+                                                             {"twenty", 20},
+                                                             {"thirty", 30},
+                                                             {"forty", 40},
+                                                             {"fifty", 50},
+                                                             {"sixty", 60},
+                                                             {"seventy", 70},
+                                                             {"eighty", 80},
+                                                             {"ninety", 90},
+                                                             {"hundred", 100},
+                                                             {"thousand", 1000},
+                                                             {"dozen", 12},
+                                                             {"twice", 2},
+                                                             {"double", 2},
+                                                             {"triple", 3},
+                                                             {"half", 4'000'000'000},
+                                                             {"third", 3},
+                                                             {"fourth", 4},
+                                                             {"fifth", 5},
+                                                             {"sixth", 6},
+                                                             {"tenth", 10},
+                                                             {"million", 1'000'000},
+                                                             {"billion", 1'000'000'000}};
 
 using Words = absl::flat_hash_map<std::string, WordClass>;
 
@@ -415,6 +470,21 @@ WordClass ClassOfWord(std::string_view word) {
   static const auto* const kWords = new Words(MakeWords());
   const auto found = kWords->find(absl::string_view(word.data(), word.size()));
   return found == kWords->end() ? WordClass{} : found->second;
+}
+
+bool IsParticleVerb(std::string_view word) {
+  static constexpr std::string_view kVerbs[] = {
+      "log",     "logged",   "logging", "sign",   "signed", "signing", "check",
+      "checked", "checking", "opt",     "opted",  "opting", "clock",   "clocked",
+      "zoom",    "zooming",  "phase",   "phased", "move",   "moved",   "moving"};
+  return std::find(std::begin(kVerbs), std::end(kVerbs), word) != std::end(kVerbs);
+}
+
+int RelativeTime(std::string_view word) {
+  if (word == "this" || word == "current") return 1;
+  if (word == "last" || word == "previous" || word == "past") return 2;
+  if (word == "next" || word == "coming") return 3;
+  return 0;
 }
 
 uint32_t CommonWordOf(std::string_view word) {

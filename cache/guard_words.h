@@ -18,7 +18,7 @@ struct WordClass {
     kLanguage,  // value: which language, human or of programming.
   };
   Kind kind = kPlain;
-  uint16_t value = 0;
+  uint32_t value = 0;
 };
 
 // Of a word in lower case.
@@ -29,8 +29,14 @@ WordClass ClassOfWord(std::string_view word);
 uint32_t CommonWordOf(std::string_view word);
 inline constexpr int kCommonLanguages = 7;
 
+// What "log", "sign" and "check" are to "in" and "out": a verb whose meaning the particle turns round.
+bool IsParticleVerb(std::string_view word);
+
+// 1: "this", "current"; 2: "last", "previous"; 3: "next", "coming": before a time. 0: none of these.
+int RelativeTime(std::string_view word);
+
 // Pairs of opposites.
-inline constexpr int kMostOpposites = 128;
+inline constexpr int kMostOpposites = 256;
 
 }  // namespace purser::cache
 

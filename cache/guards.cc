@@ -180,6 +180,7 @@ struct Facts::Reader {
   void FlushNumber() {
     if (number_waits) out.numbers_.push_back(Combine(number_value, number_unit));
     number_waits = false;
+    spelled = 0;
   }
 
   size_t TakeWord(size_t at, bool starts_sentence) {
@@ -243,10 +244,17 @@ struct Facts::Reader {
     const WordClass of_word = ClassOfWord(word);
     if (of_word.kind == WordClass::kUnit && number_waits) {
       GiveUnitToLast(uint64_t{of_word.value} + 1);
+    } else if (number_waits && number_unit == 0 && (word == "am" || word == "pm")) {
+      number_waits = false;
+      out.dates_.push_back(Combine(number_value, HashOf(word)));
+    } else if (of_word.kind == WordClass::kNumber && ContinuesNumber(of_word.value)) {
+      number_value = HashOf(std::to_string(spelled));
     } else {
       FlushNumber();
       Count(of_word);
     }
+    NotePhrase(word, of_word);
+    NoteDenial(word);
     for (uint32_t bits = CommonWordOf(word); bits != 0; bits &= bits - 1) {
       ++common_words[static_cast<size_t>(std::countr_zero(bits))];
     }
@@ -263,9 +271,9 @@ struct Facts::Reader {
       case WordClass::kPlain:
         break;
       case WordClass::kNumber: {
-        const std::string digits = std::to_string(of_word.value);
         number_waits = true;
-        number_value = HashOf(digits);
+        spelled = of_word.value;
+        number_value = HashOf(std::to_string(spelled));
         number_unit = 0;
         break;
       }
@@ -289,6 +297,43 @@ struct Facts::Reader {
     }
   }
 
+  // "two hundred", "twenty five", "two hundred fifty": one number, spelled in several words.
+  bool ContinuesNumber(uint64_t next) {
+    if (!number_waits || spelled == 0 || number_unit != 0) return false;
+    const bool scales = next == 100 || next == 1000 || next == 1'000'000 || next == 1'000'000'000;
+    if (scales && spelled < next) {
+      spelled *= next;
+    } else if (next < 10 && spelled % 10 == 0 && spelled % 100 >= 20) {
+      spelled += next;
+    } else if (next < 100 && spelled % 100 == 0) {
+      spelled += next;
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // What two words mean together: "log in" and "log out", "this week" and "last week".
+  void NotePhrase(std::string_view word, const WordClass& of_word) {
+    if (after_particle_verb && (word == "in" || word == "out")) {
+      Count(ClassOfWord(word == "in" ? "login" : "logout"));
+    }
+    after_particle_verb = IsParticleVerb(word);
+    const bool time = of_word.kind == WordClass::kUnit || of_word.kind == WordClass::kDate ||
+                      word == "quarter" || word == "night" || word == "season";
+    if (relative_time != 0 && time) {
+      out.dates_.push_back(Combine(HashOf(word), static_cast<uint64_t>(relative_time)));
+    }
+    relative_time = RelativeTime(word);
+  }
+
+  void NoteDenial(std::string_view word) {
+    for (const std::string_view prefix : {"un", "dis", "non"}) {
+      if (word.size() < prefix.size() + 3 || !word.starts_with(prefix)) continue;
+      out.denials_.emplace_back(HashOf(word), HashOf(word.substr(prefix.size())));
+    }
+  }
+
   void NoteScript(std::string_view raw) {
     for (size_t i = 0; i < raw.size(); ++i) {
       const auto lead = static_cast<unsigned char>(raw[i]);
@@ -301,8 +346,12 @@ struct Facts::Reader {
   // Capitalised words inside a sentence; in a text of capitals, none.
   void FindNames() {
     size_t capitals = 0;
-    for (const Token& token : out.tokens_) capitals += token.capitalised;
-    if (out.tokens_.size() > 3 && capitals * 3 > out.tokens_.size() * 2) return;
+    size_t inside = 0;
+    for (const Token& token : out.tokens_) {
+      inside += !token.starts_sentence;
+      capitals += token.capitalised && !token.starts_sentence;
+    }
+    if (inside > 2 && capitals * 3 > inside * 2) return;
     for (const Token& token : out.tokens_) {
       if (token.capitalised && !token.starts_sentence) out.names_.push_back(token.lower);
     }
@@ -319,15 +368,18 @@ struct Facts::Reader {
     for (auto it = common_words.begin(); it != common_words.end(); ++it) {
       if (it != best) second = std::max(second, *it);
     }
-    if (count >= 2 && count >= second + 2) out.language_ = static_cast<int>(best - common_words.begin()) + 1;
+    if (count >= 2 && count > second) out.language_ = static_cast<int>(best - common_words.begin()) + 1;
   }
 
   Facts& out;
   std::string_view text;
   bool number_waits = false;  // A number was read, and its unit may follow.
   uint64_t number_value = 0;
+  uint64_t spelled = 0;  // The number that waits, if it was a word.
   uint64_t number_unit = 0;
   uint64_t pending_unit = 0;  // Of a currency sign before a number.
+  bool after_particle_verb = false;
+  int relative_time = 0;  // Of the word before.
   std::array<int, 11> scripts{};
   std::array<int, kCommonLanguages> common_words{};
 };
@@ -335,6 +387,7 @@ struct Facts::Reader {
 void Facts::Read(std::string_view text) {
   tokens_.clear();
   words_.clear();
+  denials_.clear();
   numbers_.clear();
   dates_.clear();
   units_.clear();
@@ -348,6 +401,30 @@ void Facts::Read(std::string_view text) {
   script_ = 0;
   language_ = 0;
   Reader(this, text).Run();
+}
+
+// "Safe" and "unsafe": a word of the one is denied in the other, where each has but its own.
+bool Facts::Denies(const Facts& a, const Facts& b) {
+  return std::any_of(a.denials_.begin(), a.denials_.end(), [&](const auto& denial) {
+    return Contains(b.words_, denial.second) && !Contains(b.words_, denial.first) &&
+           !Contains(a.words_, denial.second);
+  });
+}
+
+// "Does alice owe bob" and "does bob owe alice": the same words, but for two that changed places across
+// others.
+bool Facts::SwapsTwoWords(const Facts& a, const Facts& b) {
+  if (a.tokens_.size() != b.tokens_.size()) return false;
+  std::array<size_t, 2> differ{};
+  size_t count = 0;
+  for (size_t i = 0; i < a.tokens_.size(); ++i) {
+    if (a.tokens_[i].lower == b.tokens_[i].lower) continue;
+    if (count == differ.size()) return false;
+    differ[count++] = i;
+  }
+  return count == 2 && differ[1] > differ[0] + 1 &&
+         a.tokens_[differ[0]].lower == b.tokens_[differ[1]].lower &&
+         a.tokens_[differ[1]].lower == b.tokens_[differ[0]].lower;
 }
 
 Veto Conflict(const Facts& a, const Facts& b) {
@@ -367,6 +444,8 @@ Veto Conflict(const Facts& a, const Facts& b) {
     const uint64_t b_only_other = b.opposites_[1][i] & ~b.opposites_[0][i];
     if (((a_only_one & b_only_other) | (a_only_other & b_only_one)) != 0) return Veto::kOpposite;
   }
+  if (Facts::Denies(a, b) || Facts::Denies(b, a)) return Veto::kOpposite;
+  if (Facts::SwapsTwoWords(a, b)) return Veto::kName;
   // A name that the other text does not mention at all ...
   const auto unknown = [](const std::vector<uint64_t>& names, const std::vector<uint64_t>& words) {
     return std::any_of(names.begin(), names.end(),

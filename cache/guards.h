@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "cache/cache.h"
@@ -30,11 +31,15 @@ class Facts {
     bool capitalised;
   };
   struct Reader;
+  static bool Denies(const Facts& a, const Facts& b);
+  static bool SwapsTwoWords(const Facts& a, const Facts& b);
 
   std::string lower_;  // The text in lower case.
   std::vector<Token> tokens_;
   // Hashes, sorted unless said otherwise.
   std::vector<uint64_t> words_;
+  // Of words that begin with "un", "dis" or "non": themselves, and the rest. Not sorted.
+  std::vector<std::pair<uint64_t, uint64_t>> denials_;
   std::vector<uint64_t> numbers_;  // With the unit that goes with each.
   std::vector<uint64_t> dates_;
   std::vector<uint64_t> units_;   // Units and currencies without a number, in their order.
