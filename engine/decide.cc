@@ -139,10 +139,7 @@ bool EngineImpl::AnswerFromCache(const Revision& revision, const Request& reques
     record.saved_cache_nanos = hit.saved_nano_usd;
     record.outcome = ledger::SUCCEEDED;
     // An answer that cannot be booked is not given: the books would miss it.
-    if (journal_ != nullptr) {
-      if (journal_->Append(record) == 0) return false;
-      booked_.fetch_add(1, std::memory_order_relaxed);
-    }
+    if (journal_ != nullptr && journal_->Append(record) == 0) return false;
     if (options_.live_books != nullptr) options_.live_books->Add(record);
   }
   decision->action = Action::kAnswer;

@@ -14,6 +14,9 @@ namespace {
 
 // Reading this many frames takes about as long as writing and reading a snapshot.
 constexpr int64_t kFramesWorthASnapshot = 50'000;
+// A start after a kill reads at most about so many frames: a second or two. Keeping a snapshot reads them
+// too.
+constexpr int64_t kFramesBetweenSnapshots = 1'000'000;
 
 absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
   std::vector<std::string> lines;
@@ -49,7 +52,6 @@ absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
     loaded.price_revision = revision->price_hash();
     loaded.time_nanos = clock_->NowNanos();
     if (journal_->Append(loaded) == 0) return journal_->status();
-    ++counts_.loads;
   }
   const std::lock_guard<std::mutex> lock(revision_mutex_);
   revision_ = std::move(revision);
@@ -79,20 +81,26 @@ absl::Status EngineImpl::Start() {
   absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(
       options_.ledger_dir, clock_, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!journal.ok()) return journal.status();
-  counts_ = rebuilder.counts();
-  accounts_->StartIncarnation(counts_.loads);  // Tells this run's tickets from those of earlier ones.
+  const SnapshotCounts& counts = rebuilder.counts();
+  accounts_->StartIncarnation(counts.loads);  // Tells this run's tickets from those of earlier ones.
   journal_ = *std::move(journal);
-  recovered_.records = counts_.records;
+  recovered_.records = counts.records;
   recovered_.torn_bytes = static_cast<int64_t>(journal_->recovery().torn_bytes);
   recovered_.presumed = accounts_->open_holds();
   accounts_->Expire(revision->plan(), clock_->NowNanos());
-  // So that a process that is killed again and again does not read the same frames again and again.
-  if (rebuilder.frames() > kFramesWorthASnapshot) (void)KeepSnapshot();
-  return Adopt(std::move(revision));
-}
-
-absl::Status EngineImpl::KeepSnapshot() {
-  return journal_->WriteSnapshot(WriteSnapshot(*accounts_, outputs_, counts_));
+  // So that a process that is killed again and again does not read the same frames again and again. Without a
+  // snapshot the next start reads them: no reason not to start.
+  uint64_t kept_through = journal_->recovery().snapshot_sequence;
+  if (rebuilder.frames() > kFramesWorthASnapshot &&
+      journal_->WriteSnapshot(journal_->last_sequence(), WriteSnapshot(*accounts_, outputs_, counts)).ok()) {
+    kept_through = journal_->last_sequence();
+  }
+  if (const absl::Status adopted = Adopt(std::move(revision)); !adopted.ok()) return adopted;
+  snapshots_ = std::make_unique<SnapshotKeeper>(
+      journal_.get(), SnapshotKeeper::Options{.kept_through = kept_through,
+                                              .frames_between = options_.frames_between_snapshots,
+                                              .current_revision = [this] { return Current(); }});
+  return absl::OkStatus();
 }
 
 EngineImpl::~EngineImpl() {
@@ -100,10 +108,9 @@ EngineImpl::~EngineImpl() {
   if (revision_ != nullptr && revision_->cache() != nullptr && !CachePathOf(revision_->policy()).empty()) {
     (void)revision_->cache()->SaveTo(CachePathOf(revision_->policy()), clock_->NowNanos());
   }
-  if (journal_ == nullptr) return;
-  counts_.records = recovered_.records + booked_.load(std::memory_order_relaxed);
-  // Without one the next start reads the log instead.
-  if (booked_.load(std::memory_order_relaxed) > kFramesWorthASnapshot) (void)KeepSnapshot();
+  if (snapshots_ == nullptr) return;
+  const auto frames = static_cast<int64_t>(journal_->last_sequence() - snapshots_->kept_through());
+  if (frames > kFramesWorthASnapshot) (void)snapshots_->Keep();
 }
 
 const Revision& EngineImpl::Pin(Decision* decision) {

@@ -17,7 +17,7 @@
 #include "engine/purser.h"
 #include "engine/revision.h"
 #include "engine/routing/choice.h"
-#include "engine/snapshot.h"
+#include "engine/snapshot_keeper.h"
 
 namespace purser {
 
@@ -61,7 +61,6 @@ class EngineImpl final : public Engine {
   const Revision& Pin(Decision* decision);
   std::shared_ptr<const Revision> Current();
   absl::Status Adopt(std::shared_ptr<Revision> revision);
-  absl::Status KeepSnapshot();
 
   // decide.cc, in the order of the path.
   void ReadTokens(const Revision& revision, const Request& request, DecideScratch* scratch) const;
@@ -102,8 +101,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<Journal> journal_;  // Null: no ledger.
   PendingCalls pending_;
   Recovered recovered_;
-  SnapshotCounts counts_;                       // Loads: guarded by reload_mutex_ once started.
-  alignas(64) std::atomic<int64_t> booked_{0};  // Records of this run.
+  std::unique_ptr<SnapshotKeeper> snapshots_;  // Null: no ledger, or not started.
 };
 
 }  // namespace purser

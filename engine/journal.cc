@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engine/snapshot.h"
+
 namespace purser {
 
 absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& directory, const Clock* clock,
@@ -11,6 +13,12 @@ absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& direct
   absl::StatusOr<std::unique_ptr<ledger::Log>> log = ledger::Log::Open(directory, options, replay);
   if (!log.ok()) return log.status();
   return std::unique_ptr<Journal>(new Journal(*std::move(log)));
+}
+
+absl::Status Journal::WriteSnapshot(uint64_t sequence, std::string_view bytes) {
+  if (bytes.size() > kMostSnapshotBytes)
+    return absl::ResourceExhaustedError("the snapshot is too large; the log stands for it");
+  return log_->WriteSnapshot(sequence, bytes);
 }
 
 template <typename View>

@@ -38,10 +38,13 @@ class Journal {
   absl::Status Sync(uint64_t sequence) { return log_->Sync(sequence); }
   const ledger::Log::Recovery& recovery() const { return log_->recovery(); }
 
-  // Keeps `bytes` as the state that follows from everything appended so far; nobody may be appending.
-  absl::Status WriteSnapshot(std::string_view bytes) {
-    return log_->WriteSnapshot(log_->last_sequence(), bytes);
-  }
+  const std::string& directory() const { return log_->directory(); }
+  // Of the newest frame; those before it may not be finished yet while others append.
+  uint64_t last_sequence() const { return log_->last_sequence(); }
+
+  // Keeps `bytes` as the state that follows from everything up to `sequence`. RESOURCE_EXHAUSTED: more than
+  // can be read again.
+  absl::Status WriteSnapshot(uint64_t sequence, std::string_view bytes);
 
  private:
   explicit Journal(std::unique_ptr<ledger::Log> log) : log_(std::move(log)) {}

@@ -24,6 +24,7 @@ absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
   ledger::RecordView record;
   if (const absl::Status decoded = Decode(frame, &record); !decoded.ok()) return decoded;
   ++counts_.records;
+  counts_.newest_nanos = std::max(counts_.newest_nanos, record.settled_nanos);
   if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.
   const budget::Amounts charge =
       budget::Amounts::Call(record.cost_nanos, record.input_tokens + record.output_tokens,
@@ -44,6 +45,7 @@ absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
 absl::Status Rebuilder::ApplyDispatched(const ledger::Frame& frame) {
   ledger::DispatchedView dispatched;
   if (const absl::Status decoded = Decode(frame, &dispatched); !decoded.ok()) return decoded;
+  counts_.newest_nanos = std::max(counts_.newest_nanos, dispatched.time_nanos);
   budget::Call call;
   call.scope = ScopeOfView(dispatched);
   call.worst = budget::Amounts::Call(dispatched.held_nanos,

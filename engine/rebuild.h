@@ -26,7 +26,7 @@ class Rebuilder {
   // passed over. DATA_LOSS: a frame that the log's checksum vouches for and that does not decode.
   absl::Status Apply(const ledger::Frame& frame);
 
-  // Settled calls, and policies loaded, in all frames so far.
+  // Of all frames so far, those that a snapshot stands for included.
   const SnapshotCounts& counts() const { return counts_; }
   // Frames since the snapshot.
   int64_t frames() const { return frames_; }

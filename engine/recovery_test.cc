@@ -1,9 +1,15 @@
 // What is left of an engine's state when its process is gone: the ledger, and everything that follows from
 // it.
 
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/engine_fixture.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/record.h"
@@ -175,6 +181,83 @@ TEST_F(RecoveryTest, ASnapshotStandsForTheFramesBeforeIt) {
   EXPECT_TRUE(has_snapshot);
   const auto engine = Open(policy, /*with_ledger=*/true);
   EXPECT_THAT(engine->Explain(ThousandTokens()), HasSubstr("settled $" + FormatUsd(cost)));
+}
+
+// A process that is killed leaves what is copied here: a ledger whose engine has not closed it.
+TEST_F(RecoveryTest, SnapshotsKeptBesideARunningEngineSayWhatTheLogSays) {
+  Options options = OptionsFor(std::string(kTestCandidates) + R"(
+      budgets { name: "cap" scope: CUSTOMER usd: "1000000" window { rolling: "24h" } }
+      budgets { name: "task" scope: TASK usd: "1000" })");
+  options.ledger_dir = ledger();
+  options.frames_between_snapshots = 500;
+  auto opened = Engine::Open(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  Engine& engine = **opened;
+
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&, caller] {
+      Decision decision;
+      for (int i = 0; !stop; ++i) {
+        const std::string task = absl::StrCat("task", caller, "-", i / 50);
+        const std::string customer = absl::StrCat("customer", i % 3);
+        Request request = ThousandTokens();
+        request.task = task;
+        request.customer = customer;
+        engine.Decide(request, &decision);
+        ASSERT_EQ(decision.action, Action::kDispatch) << decision.reason;
+        engine.MarkDispatched(decision.ticket);
+        if (i % 1000 != 7) SettleWith(&engine, decision.ticket, 1000, i % 100);  // Others stay open.
+        if (i % 100 == 49) engine.EndTask(request.tenant, task);
+        std::this_thread::sleep_for(std::chrono::microseconds(100));
+      }
+    });
+  }
+  std::set<std::string> seen;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (seen.size() < 2 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    for (const auto& file : std::filesystem::directory_iterator(ledger())) {
+      if (file.path().extension() == ".snap") seen.insert(file.path().filename());
+    }
+  }
+  stop = true;
+  for (std::thread& caller : callers) caller.join();
+  ASSERT_GE(seen.size(), 2u);
+
+  const std::string killed = (folder_ / "killed").string();
+  const std::string without_snapshots = (folder_ / "without").string();
+  std::filesystem::copy(ledger(), killed);
+  std::filesystem::copy(ledger(), without_snapshots);
+  for (const auto& file : std::filesystem::directory_iterator(without_snapshots)) {
+    if (file.path().extension() == ".snap") std::filesystem::remove(file.path());
+  }
+  const auto accounts_of = [](Engine* of) {
+    std::string text;
+    for (int i = 0; i < 12; ++i) {
+      const std::string task = absl::StrCat("task", i % 3, "-", i / 3);
+      const std::string customer = absl::StrCat("customer", i % 3);
+      Request request = ThousandTokens();
+      request.task = task;
+      request.customer = customer;
+      const std::string explained = of->Explain(request);
+      text += explained.substr(explained.find("ccounts"));
+    }
+    return text;
+  };
+  const std::string live = accounts_of(&engine);
+  EXPECT_THAT(live, HasSubstr("settled $"));
+  options.ledger_dir = killed;
+  const auto from_snapshot = Engine::Open(options);
+  ASSERT_TRUE(from_snapshot.ok()) << from_snapshot.status();
+  options.ledger_dir = without_snapshots;
+  const auto from_log = Engine::Open(options);
+  ASSERT_TRUE(from_log.ok()) << from_log.status();
+  EXPECT_EQ(accounts_of(from_snapshot->get()), live);
+  EXPECT_EQ(accounts_of(from_log->get()), live);
+  EXPECT_EQ((*from_snapshot)->recovered().records, (*from_log)->recovered().records);
+  EXPECT_EQ((*from_snapshot)->recovered().presumed, (*from_log)->recovered().presumed);
 }
 
 TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {

@@ -314,7 +314,6 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
   uint64_t sequence = 0;
   if (journal_ != nullptr) {
     sequence = journal_->Append(record);
-    if (sequence != 0) booked_.fetch_add(1, std::memory_order_relaxed);
     if (sequence == 0) {
       pending_.Publish(call, ticket);
       settlement.result = SettleResult::kNotBooked;

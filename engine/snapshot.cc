@@ -1,6 +1,9 @@
 #include "engine/snapshot.h"
 
-#include "absl/strings/str_cat.h"
+#include <utility>
+
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "policies/snapshot.pb.h"
 
 namespace purser {
@@ -89,6 +92,7 @@ void Write(const budget::HoldState& state, ledger::Snapshot::Hold* hold) {
   hold->set_phase(static_cast<uint32_t>(state.phase));
   hold->set_expires_at_nanos(state.expires_at_nanos);
   hold->set_presumed_at_nanos(state.presumed_at_nanos);
+  hold->set_booked_at_nanos(state.booked_at_nanos);
   hold->set_fingerprint(state.fingerprint);
   Write(state.worst, hold->mutable_worst());
   Write(state.likely, hold->mutable_likely());
@@ -108,6 +112,7 @@ bool Read(const ledger::Snapshot::Hold& hold, budget::HoldState* state) {
   state->phase = static_cast<budget::HoldPhase>(hold.phase());
   state->expires_at_nanos = hold.expires_at_nanos();
   state->presumed_at_nanos = hold.presumed_at_nanos();
+  state->booked_at_nanos = hold.booked_at_nanos();
   state->fingerprint = hold.fingerprint();
   for (const auto& leg : hold.legs()) {
     state->legs.push_back({leg.budget(), leg.key(), leg.digested(), leg.likely(), leg.waived()});
@@ -116,42 +121,135 @@ bool Read(const ledger::Snapshot::Hold& hold, budget::HoldState* state) {
          Read(hold.booked(), &state->booked);
 }
 
+// Repeated fields of concatenated messages are concatenated, so that a snapshot of millions of accounts is
+// written and read one account at a time.
+class Writer {
+ public:
+  template <typename Fill>
+  void Add(const Fill& fill) {
+    part_.Clear();
+    fill(&part_);
+    part_.AppendToString(&bytes_);
+  }
+  std::string Take() { return std::move(bytes_); }
+
+ private:
+  ledger::Snapshot part_;
+  std::string bytes_;
+};
+
+// Whatever follows the accounts, holds and ended ids is small and read as one message.
+class Reader {
+ public:
+  Reader(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts)
+      : bytes_(bytes), plan_(plan), accounts_(*accounts) {}
+
+  absl::Status Run(ledger::Snapshot* rest) {
+    google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes_.data()),
+                                                 static_cast<int>(bytes_.size()));
+    std::string rest_bytes;
+    while (true) {
+      const int field_begin = input.CurrentPosition();
+      const uint32_t tag = input.ReadTag();
+      if (tag == 0) break;
+      const int number = WireFormatLite::GetTagFieldNumber(tag);
+      std::string_view body;
+      if (number == Snapshot::kAccountsFieldNumber || number == Snapshot::kHoldsFieldNumber ||
+          number == Snapshot::kEndedFieldNumber) {
+        if (!ReadBytes(&input, &body)) return Malformed();
+        if (const absl::Status status = Import(number, body); !status.ok()) return status;
+      } else {
+        if (!WireFormatLite::SkipField(&input, tag)) return Malformed();
+        rest_bytes += bytes_.substr(field_begin, input.CurrentPosition() - field_begin);
+      }
+    }
+    if (!input.ConsumedEntireMessage() || !rest->ParseFromString(rest_bytes)) return Malformed();
+    return absl::OkStatus();
+  }
+
+ private:
+  using Snapshot = ledger::Snapshot;
+  using WireFormatLite = google::protobuf::internal::WireFormatLite;
+
+  static absl::Status Malformed() { return absl::DataLossError("the ledger's snapshot cannot be decoded"); }
+
+  bool ReadBytes(google::protobuf::io::CodedInputStream* input, std::string_view* body) const {
+    uint32_t size = 0;
+    if (!input->ReadVarint32(&size)) return false;
+    const auto begin = static_cast<size_t>(input->CurrentPosition());
+    if (size > bytes_.size() - begin) return false;
+    *body = bytes_.substr(begin, size);
+    return input->Skip(static_cast<int>(size));
+  }
+
+  absl::Status Import(int number, std::string_view body) {
+    const auto parse = [body](google::protobuf::Message* message) {
+      return message->ParseFromArray(body.data(), static_cast<int>(body.size()));
+    };
+    if (number == Snapshot::kAccountsFieldNumber) {
+      budget::AccountState state;
+      if (!parse(&account_) || !Read(account_, &state))
+        return absl::DataLossError("an account of the ledger's snapshot is not whole");
+      return accounts_.ImportAccount(state);
+    }
+    if (number == Snapshot::kHoldsFieldNumber) {
+      budget::HoldState state;
+      if (!parse(&hold_) || !Read(hold_, &state))
+        return absl::DataLossError("a hold of the ledger's snapshot is not whole");
+      return accounts_.ImportHold(plan_, state);
+    }
+    if (!parse(&ended_)) return Malformed();
+    accounts_.ImportEnded({ended_.digest_high(), ended_.digest_low(), ended_.ended_nanos()});
+    return absl::OkStatus();
+  }
+
+  const std::string_view bytes_;
+  const budget::Plan& plan_;
+  budget::Accounts& accounts_;
+  Snapshot::Account account_;
+  Snapshot::Hold hold_;
+  Snapshot::Ended ended_;
+};
+
 }  // namespace
 
 std::string WriteSnapshot(const budget::Accounts& accounts, const pricing::OutputEstimator& outputs,
                           const SnapshotCounts& counts) {
-  ledger::Snapshot snapshot;
-  accounts.ExportAccounts([&](const budget::AccountState& state) { Write(state, snapshot.add_accounts()); });
+  Writer writer;
+  accounts.ExportAccounts([&](const budget::AccountState& state) {
+    writer.Add([&](ledger::Snapshot* part) { Write(state, part->add_accounts()); });
+  });
   accounts.ExportHolds([&](const budget::HoldState& state) {
     // An undispatched hold is of this process only: nothing was sent for it.
-    if (state.phase != budget::HoldPhase::kHeld) Write(state, snapshot.add_holds());
+    if (state.phase == budget::HoldPhase::kHeld) return;
+    writer.Add([&](ledger::Snapshot* part) { Write(state, part->add_holds()); });
   });
-  snapshot.set_records(counts.records);
-  snapshot.set_loads(counts.loads);
-  snapshot.set_outputs(outputs.Save());
-  return snapshot.SerializeAsString();
+  accounts.ExportEnded([&](const budget::EndedState& state) {
+    writer.Add([&](ledger::Snapshot* part) {
+      ledger::Snapshot::Ended* ended = part->add_ended();
+      ended->set_digest_high(state.digest_high);
+      ended->set_digest_low(state.digest_low);
+      ended->set_ended_nanos(state.ended_nanos);
+    });
+  });
+  writer.Add([&](ledger::Snapshot* part) {
+    part->set_records(counts.records);
+    part->set_loads(counts.loads);
+    part->set_newest_nanos(counts.newest_nanos);
+    part->set_outputs(outputs.Save());
+  });
+  return writer.Take();
 }
 
 absl::Status ReadSnapshot(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts,
                           pricing::OutputEstimator* outputs, SnapshotCounts* counts) {
-  ledger::Snapshot snapshot;
-  if (!snapshot.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return absl::DataLossError("the ledger's snapshot cannot be decoded");
-  }
-  for (const ledger::Snapshot::Account& account : snapshot.accounts()) {
-    budget::AccountState state;
-    if (!Read(account, &state))
-      return absl::DataLossError("an account of the ledger's snapshot is not whole");
-    if (const absl::Status imported = accounts->ImportAccount(state); !imported.ok()) return imported;
-  }
-  for (const ledger::Snapshot::Hold& hold : snapshot.holds()) {
-    budget::HoldState state;
-    if (!Read(hold, &state)) return absl::DataLossError("a hold of the ledger's snapshot is not whole");
-    if (const absl::Status imported = accounts->ImportHold(plan, state); !imported.ok()) return imported;
-  }
-  counts->records = snapshot.records();
-  counts->loads = snapshot.loads();
-  return outputs->Load(snapshot.outputs());
+  if (bytes.size() > kMostSnapshotBytes) return absl::DataLossError("the ledger's snapshot is too large");
+  ledger::Snapshot rest;
+  if (const absl::Status status = Reader(bytes, plan, accounts).Run(&rest); !status.ok()) return status;
+  counts->records = rest.records();
+  counts->loads = rest.loads();
+  counts->newest_nanos = rest.newest_nanos();
+  return outputs->Load(rest.outputs());
 }
 
 }  // namespace purser

@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_SNAPSHOT_H_
 #define PURSER_ENGINE_SNAPSHOT_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -12,16 +14,22 @@ namespace purser {
 
 // What is in a snapshot beside accounts and estimates.
 struct SnapshotCounts {
+  // Settled calls, policies loaded, and when the newest settlement or dispatch happened (0: there was none).
   int64_t records = 0;
   uint32_t loads = 0;
+  int64_t newest_nanos = 0;
 };
+
+// Larger ones (some 15 million accounts) are not read, and so should not be kept: reading the log is slower,
+// but knows no such bound.
+inline constexpr size_t kMostSnapshotBytes = (size_t{1} << 31) - 1;
 
 // The engine's state as the bytes of a purser.ledger.Snapshot. Nothing else may use the accounts meanwhile.
 std::string WriteSnapshot(const budget::Accounts& accounts, const pricing::OutputEstimator& outputs,
                           const SnapshotCounts& counts);
 
 // Restores it into fresh accounts. Accounts of budgets that `plan` does not have are kept for a policy that
-// does. DATA_LOSS: not such bytes.
+// does. DATA_LOSS: not such bytes; what was restored is then of no use.
 absl::Status ReadSnapshot(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts,
                           pricing::OutputEstimator* outputs, SnapshotCounts* counts);
 

@@ -1,6 +1,8 @@
 #include "engine/snapshot.h"
 
 #include <algorithm>
+#include <memory>
+#include <random>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -52,6 +54,7 @@ class SnapshotTest : public ::testing::Test {
       accounts->Settle(plan_, hold.ticket, budget::Amounts::Call(3'000'000 + i, 40, 20), i % 4 == 2,
                        kNow + i);
     }
+    accounts->EndTask(plan_, "other", "gone", kNow);
     budget::Scope scope;
     scope.tenant = std::string_view("t\0x", 3);
     scope.customer = "short";
@@ -61,6 +64,13 @@ class SnapshotTest : public ::testing::Test {
                     .ok());
   }
 
+  static std::vector<budget::EndedState> Ended(const budget::Accounts& accounts) {
+    std::vector<budget::EndedState> ended;
+    accounts.ExportEnded([&](const budget::EndedState& state) { ended.push_back(state); });
+    std::sort(ended.begin(), ended.end(),
+              [](const auto& a, const auto& b) { return a.digest_high < b.digest_high; });
+    return ended;
+  }
   static std::vector<budget::HoldState> Holds(const budget::Accounts& accounts) {
     std::vector<budget::HoldState> holds;
     accounts.ExportHolds([&](const budget::HoldState& state) {
@@ -88,7 +98,7 @@ TEST_F(SnapshotTest, RestoresAccountsHoldsAndCounts) {
   ASSERT_NO_FATAL_FAILURE(Fill(&before));
   pricing::OutputEstimator outputs(64);
   for (int i = 0; i < 100; ++i) outputs.Observe({1, 2, 3}, 40 + i % 5);
-  const std::string bytes = WriteSnapshot(before, outputs, {.records = 42, .loads = 3});
+  const std::string bytes = WriteSnapshot(before, outputs, {.records = 42, .loads = 3, .newest_nanos = kNow});
 
   budget::Accounts after{budget::Accounts::Options{}};
   after.Register(&plan_);
@@ -97,8 +107,11 @@ TEST_F(SnapshotTest, RestoresAccountsHoldsAndCounts) {
   ASSERT_TRUE(ReadSnapshot(bytes, plan_, &after, &restored, &counts).ok());
   EXPECT_EQ(counts.records, 42);
   EXPECT_EQ(counts.loads, 3u);
+  EXPECT_EQ(counts.newest_nanos, kNow);
   EXPECT_EQ(restored.Get({1, 2, 3}, {}).count, outputs.Get({1, 2, 3}, {}).count);
   EXPECT_EQ(States(before), States(after));
+  EXPECT_EQ(Ended(before), Ended(after));
+  EXPECT_EQ(Ended(after).size(), 1u);
   std::vector<budget::HoldState> dispatched = Holds(before);
   std::erase_if(dispatched, [](const auto& hold) { return hold.phase == budget::HoldPhase::kHeld; });
   EXPECT_FALSE(dispatched.empty());
@@ -111,6 +124,7 @@ TEST_F(SnapshotTest, RestoresAccountsHoldsAndCounts) {
     EXPECT_EQ(one.phase, other.phase);
     EXPECT_EQ(one.expires_at_nanos, other.expires_at_nanos);
     EXPECT_EQ(one.presumed_at_nanos, other.presumed_at_nanos);
+    EXPECT_EQ(one.booked_at_nanos, other.booked_at_nanos);
     EXPECT_EQ(one.fingerprint, other.fingerprint);
     EXPECT_EQ(one.worst, other.worst);
     EXPECT_EQ(one.likely, other.likely);
@@ -126,6 +140,27 @@ TEST_F(SnapshotTest, OtherBytesAreDataLoss) {
   SnapshotCounts counts;
   EXPECT_EQ(ReadSnapshot("not a snapshot", plan_, &accounts, &outputs, &counts).code(),
             absl::StatusCode::kDataLoss);
+}
+
+// The log's checksum stands before it; this is about what is read being bounded by what is there.
+TEST_F(SnapshotTest, NoMutatedBytesAreReadBeyond) {
+  budget::Accounts before{budget::Accounts::Options{}};
+  ASSERT_NO_FATAL_FAILURE(Fill(&before));
+  pricing::OutputEstimator outputs(64);
+  const std::string bytes = WriteSnapshot(before, outputs, {.records = 42, .loads = 3});
+  std::mt19937 random(1);
+  for (int i = 0; i < 300; ++i) {
+    std::string mutated = bytes.substr(0, i % 3 == 0 ? random() % bytes.size() : bytes.size());
+    for (int flips = 0; flips < i % 3 && !mutated.empty(); ++flips)
+      mutated[random() % mutated.size()] ^= static_cast<char>(1 << random() % 8);
+    const auto copy = std::make_unique<char[]>(mutated.size());  // Its end is the sanitizer's.
+    std::copy(mutated.begin(), mutated.end(), copy.get());
+    budget::Accounts after{budget::Accounts::Options{}};
+    after.Register(&plan_);
+    pricing::OutputEstimator restored(64);
+    SnapshotCounts counts;
+    (void)ReadSnapshot({copy.get(), mutated.size()}, plan_, &after, &restored, &counts);
+  }
 }
 
 }  // namespace

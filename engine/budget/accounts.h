@@ -311,6 +311,9 @@ class Accounts {
   void ExportAccounts(const std::function<void(const AccountState&)>& visit) const;
   void ExportHolds(const std::function<void(const HoldState&)>& visit) const;
 
+  void ExportEnded(const std::function<void(const EndedState&)>& visit) const;
+
+  void ImportEnded(const EndedState& state);
   // INVALID_ARGUMENT: not what an export produced.
   absl::Status ImportAccount(const AccountState& state);
   absl::Status ImportHold(const Plan& plan, const HoldState& state);

@@ -156,6 +156,12 @@ void Accounts::ExportHolds(const std::function<void(const HoldState&)>& visit) c
   });
 }
 
+void Accounts::ExportEnded(const std::function<void(const EndedState&)>& visit) const {
+  impl_->ended.Export(visit);
+}
+
+void Accounts::ImportEnded(const EndedState& state) { impl_->ended.Import(state); }
+
 absl::Status Accounts::ImportAccount(const AccountState& state) {
   if (const absl::Status status = CheckState(state); !status.ok()) return status;
   const uint16_t id = state.budget.empty() ? kTaskAccount : impl_->names.IdOf(state.budget);

@@ -1,14 +1,18 @@
 #ifndef PURSER_ENGINE_BUDGET_ENDED_IDS_H_
 #define PURSER_ENGINE_BUDGET_ENDED_IDS_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
+#include <functional>
 #include <mutex>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "engine/budget/key.h"
 #include "engine/budget/sha256.h"
+#include "engine/budget/state.h"
 
 namespace purser::budget {
 
@@ -29,6 +33,19 @@ class EndedIds {
       since_nanos_ = now_nanos;
     }
     generations_[0].insert_or_assign(id, now_nanos);
+  }
+
+  void Export(const std::function<void(const EndedState&)>& visit) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& generation : generations_) {
+      for (const auto& [id, ended_nanos] : generation) visit({id.first, id.second, ended_nanos});
+    }
+  }
+
+  void Import(const EndedState& state) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    int64_t& ended_nanos = generations_[0][{state.digest_high, state.digest_low}];
+    ended_nanos = std::max(ended_nanos, state.ended_nanos);
   }
 
   bool Contains(EndedKind kind, const KeyBytes& key, int64_t now_nanos, int64_t remember_nanos) const {

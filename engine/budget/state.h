@@ -88,6 +88,15 @@ struct HoldState {
   friend bool operator==(const HoldState&, const HoldState&) = default;
 };
 
+// A task or session that ended lately: 128 bits of the digest of its name, and when.
+struct EndedState {
+  uint64_t digest_high = 0;
+  uint64_t digest_low = 0;
+  int64_t ended_nanos = 0;
+
+  friend bool operator==(const EndedState&, const EndedState&) = default;
+};
+
 }  // namespace purser::budget
 
 #endif  // PURSER_ENGINE_BUDGET_STATE_H_

@@ -13,8 +13,7 @@
 #include "absl/time/time.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
-#include "engine/ledger/log_scanner.h"
-#include "engine/ledger/record.h"
+#include "engine/ledger/log_replay.h"
 #include "engine/rebuild.h"
 #include "engine/revision.h"
 #include "nlohmann/json.hpp"
@@ -207,16 +206,6 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
   }
 }
 
-// When the newest event happened.
-int64_t TimeOf(const ledger::Frame& frame) {
-  ledger::RecordView record;
-  ledger::DispatchedView dispatched;
-  if (frame.type == ledger::RECORD && ledger::Decode(frame.payload, &record)) return record.settled_nanos;
-  if (frame.type == ledger::DISPATCHED && ledger::Decode(frame.payload, &dispatched))
-    return dispatched.time_nanos;
-  return 0;
-}
-
 void Budgets(const BudgetsArguments& arguments) {
   ModelStatsTable models;
   ClassStatsTable classes;
@@ -231,18 +220,10 @@ void Budgets(const BudgetsArguments& arguments) {
   pricing::OutputEstimator outputs(8);
   Rebuilder rebuilder(revision->plan(), &accounts, &outputs);
 
-  const auto scanner = ledger::LogScanner::Open(arguments.ledger);
-  if (!scanner.ok()) Fail("budgets", std::string(scanner.status().message()));
-  int64_t now = 0;
-  ledger::Frame frame;
-  while (true) {
-    const absl::StatusOr<bool> next = (*scanner)->Next(&frame);
-    if (!next.ok()) Fail("budgets", std::string(next.status().message()));
-    if (!*next) break;
-    if (const absl::Status applied = rebuilder.Apply(frame); !applied.ok())
-      Fail("budgets", std::string(applied.message()));
-    now = std::max(now, TimeOf(frame));
-  }
+  const absl::StatusOr<ledger::Replayed> replayed = ledger::ReplayLedger(
+      arguments.ledger, {}, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
+  if (!replayed.ok()) Fail("budgets", std::string(replayed.status().message()));
+  const int64_t now = rebuilder.counts().newest_nanos;
   accounts.Expire(revision->plan(), now);
   const Books books(revision->plan(), accounts);
   if (arguments.json) return PrintJson(books, arguments.only);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/ledger/log_format.h"
+#include "engine/ledger/log_replay.h"
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/log_writer.h"
 #include "engine/ledger/planted_bug.h"
@@ -47,8 +48,7 @@ class Opening {
 
   absl::StatusOr<std::unique_ptr<Log>> Run() {
     if (absl::Status status = Prepare(); !status.ok()) return status;
-    if (absl::Status status = LoadSnapshot(); !status.ok()) return status;
-    absl::StatusOr<LogScanner::End> end = ReplayFrames();
+    absl::StatusOr<LogScanner::End> end = Replay();
     if (!end.ok()) return end.status();
     if (absl::Status status = SetAside(*end); !status.ok()) return status;
 
@@ -109,58 +109,29 @@ class Opening {
     return files_->SyncDirectory(directory_);
   }
 
-  // The newest snapshot that is good. A damaged one is passed over: the frames it stands for are still there.
-  absl::Status LoadSnapshot() {
-    for (auto name = names_.rbegin(); name != names_.rend(); ++name) {
-      const uint64_t sequence = SnapshotSequence(*name);
-      if (sequence == 0) continue;
-      absl::StatusOr<std::string> file = ReadFile(files_, PathOf(*name));
-      if (!file.ok()) return file.status();
-      absl::StatusOr<std::string_view> bytes = DecodeSnapshot(id_, sequence, *file, PathOf(*name));
-      if (!bytes.ok()) {
-        ++recovery_.damaged_snapshots;
-        continue;
-      }
-      recovery_.snapshot_sequence = sequence;
-      return replay_ ? replay_(Frame{sequence, 0, *bytes}) : absl::OkStatus();
-    }
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<LogScanner::End> ReplayFrames() {
-    LogScanner::Options options;
-    options.after_sequence = recovery_.snapshot_sequence;
+  // Restores the state, and finds where the frames end.
+  absl::StatusOr<LogScanner::End> Replay() {
+    ReplayOptions options;
     options.files = files_;
-    absl::StatusOr<std::unique_ptr<LogScanner>> scanner = LogScanner::Open(directory_, options);
-    if (!scanner.ok()) return scanner.status();
-    if ((*scanner)->first_sequence() > recovery_.snapshot_sequence + 1) {
-      return absl::DataLossError(
-          absl::StrCat(directory_, ": it begins with frame ", (*scanner)->first_sequence(),
-                       ", and no good snapshot stands for those before; restore one from a "
-                       "backup"));
-    }
-    Frame frame;
-    while (true) {
-      absl::StatusOr<bool> more = (*scanner)->Next(&frame);
-      if (!more.ok()) return more.status();
-      if (!*more) break;
-      if (!replay_) continue;
-      if (absl::Status status = replay_(frame); !status.ok()) return status;
-    }
-    LogScanner::End end = (*scanner)->end();
-    if (end.next_sequence <= recovery_.snapshot_sequence) {
+    const Log::Replay nobody = [](const Frame&) { return absl::OkStatus(); };
+    absl::StatusOr<Replayed> replayed = ReplayLedger(directory_, options, replay_ ? replay_ : nobody);
+    if (!replayed.ok()) return replayed.status();
+    LogScanner::End& end = replayed->end;
+    if (end.next_sequence <= replayed->snapshot_sequence) {
       return absl::DataLossError(absl::StrCat(directory_, ": the log ends at ", end.next_sequence - 1,
                                               ", before the snapshot that reaches ",
-                                              recovery_.snapshot_sequence, "; a segment is missing"));
+                                              replayed->snapshot_sequence, "; a segment is missing"));
     }
+    recovery_.snapshot_sequence = replayed->snapshot_sequence;
+    recovery_.damaged_snapshots = replayed->damaged_snapshots;
     recovery_.frames = end.frames;
     recovery_.abandoned_frames = end.abandoned_frames;
     recovery_.torn_bytes = end.torn_bytes;
-    recovery_.segments = (*scanner)->segments();
+    recovery_.segments = replayed->segments;
     if (end.torn_bytes > 0 || !end.later_segments.empty()) {
       recovery_.torn_at = absl::StrCat(PathOf(SegmentName(end.segment)), ":", end.offset);
     }
-    return end;
+    return std::move(end);
   }
 
   // Segments beyond a torn end are kept under another name. The latest goes first, so that a crash in between
