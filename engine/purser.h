@@ -81,8 +81,8 @@ struct Options {
   std::string ledger_dir{};                // Made if it does not exist. Empty: nothing outlives the engine.
   Durability durability = Durability::kProcess;
   // A snapshot of the accounts is kept each time that so many frames (two for each call) were written, so
-  // that opening the ledger after a kill reads about so many, at 0.7 us each. A thread of low priority reads
-  // them once more for it, and rebuilds the accounts beside the engine's: their memory is needed twice
+  // that opening the ledger after a kill reads about so many, at 0.7 us each. A thread of the engine's reads
+  // them once more for it, and rebuilds the accounts beside those in use: their memory is needed twice
   // meanwhile. 0: snapshots are kept only when the ledger is opened or closed.
   int64_t frames_between_snapshots = 1'000'000;
 

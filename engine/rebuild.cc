@@ -11,18 +11,21 @@
 namespace purser {
 namespace {
 
-template <typename View>
-absl::Status Decode(const ledger::Frame& frame, View* view) {
-  if (ledger::Decode(frame.payload, view)) return absl::OkStatus();
+absl::Status Undecodable(const ledger::Frame& frame) {
   return absl::DataLossError(
       absl::StrCat("frame ", frame.sequence, " of type ", frame.type, " cannot be decoded"));
+}
+
+template <typename View>
+absl::Status Decode(const ledger::Frame& frame, View* view) {
+  return ledger::Decode(frame.payload, view) ? absl::OkStatus() : Undecodable(frame);
 }
 
 }  // namespace
 
 absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
   ledger::RecordView record;
-  if (const absl::Status decoded = Decode(frame, &record); !decoded.ok()) return decoded;
+  if (!ledger::DecodeWithoutLists(frame.payload, &record)) return Undecodable(frame);
   ++counts_.records;
   counts_.newest_nanos = std::max(counts_.newest_nanos, record.settled_nanos);
   if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.

@@ -1,8 +1,5 @@
 #include "engine/snapshot_keeper.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <string>
@@ -15,7 +12,6 @@ namespace {
 
 constexpr std::chrono::seconds kBetweenLooks(1);
 constexpr int64_t kFramesPerAccount = 4;
-constexpr int kNiceness = 10;
 
 }  // namespace
 
@@ -40,8 +36,6 @@ bool SnapshotKeeper::IsDue() const {
 }
 
 void SnapshotKeeper::Run() {
-  // Of this thread only, on Linux: whoever decides goes first.
-  (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
   std::unique_lock<std::mutex> lock(mutex_);
   while (!wake_.wait_for(lock, kBetweenLooks, [this] { return closing_.load(std::memory_order_relaxed); })) {
     lock.unlock();
