@@ -30,52 +30,46 @@ namespace purser::budget {
 //
 // What it promises
 //   - settled + held + presumed <= limit in each account at every moment, under any concurrency. Exceptions,
-//   each
-//     flagged: a charge that settles above its hold is booked in full and blocks new holds until there is
-//     room again; a limit that was lowered, or a top-up that ran out, blocks new holds until there is room;
-//     budgets waived by Call::waived; budgets that hold a quantile and whose reserve did not suffice.
+//     each flagged: a charge that settles above its hold is booked in full and blocks new holds until there
+//     is room again; a limit that was lowered, or a top-up that ran out, blocks new holds until there is
+//     room; budgets waived by Call::waived; budgets that hold a quantile and whose reserve did not suffice.
 //   - A hold is taken in all of the call's accounts or in none. Accounts are updated one by one and no lock
-//   is
-//     held across two of them, so another thread may see part of a hold that is about to be rolled back. For
-//     that reason a call that does not fit is tried a second time before it is refused.
+//     is held across two of them, so another thread may see part of a hold that is about to be rolled back.
+//     For that reason a call that does not fit is tried a second time before it is refused.
 //   - A hold that is not dispatched is released when it expires. A dispatched one is presumed spent then: it
 //     counts in full until it is settled, or for good (Plan::lifetimes).
-//   - Booking is idempotent: a ticket that was closed by a final Settle, a Void or its expiry is unknown from
-//   then
-//     on, and never stands for another hold.
+//   - Booking is idempotent: a ticket that was closed by a final Settle, a Void or its expiry is unknown
+//     from then on, and never stands for another hold.
 //   - No account is shared by two keys. Keys of up to 48 bytes are stored and compared in full; of longer
-//   ones
-//     the first 16 bytes and the SHA-256 of the whole. The parts of a key are length-prefixed: ("ab", "c")
-//     and
-//     ("a", "bc") are two accounts. The hash that places accounts in the table is keyed with a random secret;
-//     ids that collide on purpose could at worst cost time, not correctness.
+//     ones the first 16 bytes and the SHA-256 of the whole. The parts of a key are length-prefixed: ("ab",
+//     "c") and ("a", "bc") are two accounts. The hash that places accounts in the table is keyed with a
+//     random secret; ids that collide on purpose could at worst cost time, not correctness.
 //
 // Windows
-//   - A charge belongs to the window in which it is settled. Open holds count in whichever window is current,
-//   so
-//     that a hold taken on the 31st and settled on the 1st is held in both months and spent in the second.
+//   - A charge belongs to the window in which it is settled. Open holds count in whichever window is
+//     current, so that a hold taken on the 31st and settled on the 1st is held in both months and spent in
+//     the second.
 //   - What is presumed spent belongs to the window in which it was presumed. Settling it later corrects that
 //     window; if that window has closed, the accounts are not changed (it was counted there in full).
 //   - A stream that turns out to have cost less than it had settled in part gets the difference back in
-//   lifetime
-//     windows, and in a calendar window if all of it was settled there; in others what was settled stays.
+//     lifetime windows, and in a calendar window if all of it was settled there; in others what was settled
+//     stays.
 //   - An account's time never runs backwards: a window once begun is not left for an earlier one, and while
-//   the
-//     clock reads earlier than that, charges are booked in the newest window known. (A clock that jumped
+//     the clock reads earlier than that, charges are booked in the newest window known. (A clock that jumped
 //     ahead by a month therefore began that month's budget; it does not begin a second time.)
 //   - Rolling: see kRollingSlices. Refilling: only what is settled or presumed drains, and what was presumed
 //     is not given back when it settles lower, since it has been draining.
 //
 // Tasks
 //   - A task's parent is fixed by the first call that names one; a call on behalf of a task draws on the
-//   accounts
-//     of the task and of every ancestor. Calls held before a task's parent was known do not count for that
-//     parent. A parent that would close a circle, or a tree deeper than kMaxTaskDepth, is refused.
+//     accounts of the task and of every ancestor. Calls held before a task's parent was known do not count
+//     for that parent. A refused call leaves nothing behind, not even its parent's name. A parent that would
+//     close a circle, or a tree deeper than kMaxTaskDepth, is refused.
 //   - Nothing is lost by forgetting an ended task: all it spent is in the accounts of its ancestors, its
-//   session,
-//     its customer already. Accounts with open or presumed holds, or with living children, are not forgotten.
-//     An ended id that calls again is refused while it is remembered (for budget_settings.ended_remembered,
-//     or until 65,536 others have ended); after that it begins anew, below the same ancestors' caps.
+//     session, its customer already. Accounts with open or presumed holds, or with living children, are not
+//     forgotten. An ended id that calls again is refused while it is remembered (for
+//     budget_settings.ended_remembered, or until 65,536 others have ended); after that it begins anew, below
+//     the same ancestors' caps.
 //
 // Memory: at most 200 bytes per idle account (key and table included), 500 per followed task, 600 per open
 // hold; about 2 KB more per account with a rolling window. Freed accounts are used again; memory is returned
