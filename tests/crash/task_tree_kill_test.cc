@@ -27,8 +27,8 @@ constexpr int kLevels = 5;
 constexpr int kChildren = 3;
 constexpr int kTasksOfATree = 121;  // 1 + 3 + 9 + 27 + 81
 #if defined(__SANITIZE_ADDRESS__)
-constexpr int kTrees = 100;
-constexpr size_t kLeastTasks = 5'000;
+constexpr int kTrees = 400;
+constexpr size_t kLeastTasks = 10'000;
 #else
 constexpr int kTrees = 1600;
 constexpr size_t kLeastTasks = 100'000;
