@@ -62,6 +62,19 @@ struct TaskState {
   std::array<Repeat, kRepeats> repeats;
 };
 
+// A comparison of 48 bytes in line costs less than the call of memcmp.
+inline bool HaveSameBytes(const std::array<char, KeyBytes::kMaxSize>& a,
+                          const std::array<char, KeyBytes::kMaxSize>& b) {
+  uint64_t difference = 0;
+  for (size_t i = 0; i < a.size(); i += sizeof(uint64_t)) {
+    uint64_t of_a, of_b;
+    std::memcpy(&of_a, a.data() + i, sizeof(of_a));
+    std::memcpy(&of_b, b.data() + i, sizeof(of_b));
+    difference |= of_a ^ of_b;
+  }
+  return difference == 0;
+}
+
 // One key's instance of a budget. Slots are used again, and a thread that looked an account up may come to
 // its lock after the slot has changed hands: whoever takes the lock checks that this is still the account it
 // meant.
@@ -87,17 +100,17 @@ struct Account {
   };
   Amounts settled;
   Amounts held;
-  std::array<char, KeyBytes::kMaxSize> key_bytes;
+  std::array<char, KeyBytes::kMaxSize> key_bytes;  // As KeyBytes::bytes.
 
   bool Is(uint16_t budget_id, const KeyBytes& key) const {
     return live && budget == budget_id && key_size == key.size && digested == key.digested &&
-           std::memcmp(key_bytes.data(), key.bytes.data(), key.size) == 0;
+           HaveSameBytes(key_bytes, key.bytes);
   }
   KeyBytes Key() const {
     KeyBytes key;
     key.size = key_size;
     key.digested = digested;
-    std::memcpy(key.bytes.data(), key_bytes.data(), key_size);
+    key.bytes = key_bytes;
     return key;
   }
   bool follows_task() const { return budget == kTaskAccount; }

@@ -53,11 +53,8 @@ AccountTable::Table* AccountTable::NewTable(uint32_t size) {
   return table;
 }
 
-uint64_t AccountTable::Hash(uint16_t budget, const KeyBytes& key) const {
-  uint64_t hash = XXH3_64bits_withSecret(key.bytes.data(), key.size, secret_.data(), secret_.size());
-  hash ^= (uint64_t{budget} << 1 | key.digested) * 0x9e3779b97f4a7c15u;
-  hash *= 0xd6e8feb86659fd93u;
-  return hash ^ hash >> 32;
+uint64_t AccountTable::HashOf(const KeyBytes& key) const {
+  return XXH3_64bits_withSecret(key.bytes.data(), key.size, secret_.data(), secret_.size());
 }
 
 AccountTable::Found AccountTable::FindFast(uint64_t hash, uint16_t budget, const KeyBytes& key) const {
@@ -102,7 +99,7 @@ AccountTable::Found AccountTable::Create(Shard& shard, uint64_t hash, uint16_t b
   account.begin_nanos = std::numeric_limits<int64_t>::min();
   account.end_nanos = kForever;
   account.settled = account.held = {};
-  std::memcpy(account.key_bytes.data(), key.bytes.data(), key.size);
+  account.key_bytes = key.bytes;
   account.extras = nullptr;
   if (budget == kTaskAccount) {
     if (shard.spare_tasks.empty()) {

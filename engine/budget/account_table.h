@@ -39,11 +39,18 @@ class AccountTable {
 
   Found Find(uint16_t budget, const KeyBytes& key) const;
 
+  uint64_t HashOf(const KeyBytes& key) const;
+
   // `may_create()` is asked, under the shard's mutex, before an account is created; `created(account)`
   // completes it.
   template <typename MayCreate>
   Found FindOrCreate(uint16_t budget, const KeyBytes& key, MayCreate&& may_create) {
-    const uint64_t hash = Hash(budget, key);
+    return FindOrCreate(budget, key, HashOf(key), may_create);
+  }
+  // For a caller who asks for one key in several budgets: with its HashOf().
+  template <typename MayCreate>
+  Found FindOrCreate(uint16_t budget, const KeyBytes& key, uint64_t key_hash, MayCreate&& may_create) {
+    const uint64_t hash = Mix(key_hash, budget, key.digested);
     if (const Found found = FindFast(hash, budget, key); found.account != nullptr) return found;
     Shard& shard = ShardOf(hash);
     const std::lock_guard<std::mutex> lock(shard.mutex);
@@ -133,7 +140,12 @@ class AccountTable {
     return shard.chunks[chunk].load(std::memory_order_acquire)[slot - first];
   }
   Shard& ShardOf(uint64_t hash) const { return shards_[hash >> (64 - kShardBits)]; }
-  uint64_t Hash(uint16_t budget, const KeyBytes& key) const;
+  static uint64_t Mix(uint64_t key_hash, uint16_t budget, bool digested) {
+    uint64_t hash = key_hash ^ (uint64_t{budget} << 1 | digested) * 0x9e3779b97f4a7c15u;
+    hash *= 0xd6e8feb86659fd93u;
+    return hash ^ hash >> 32;
+  }
+  uint64_t Hash(uint16_t budget, const KeyBytes& key) const { return Mix(HashOf(key), budget, key.digested); }
 
   // Without a lock; may miss what is there.
   Found FindFast(uint64_t hash, uint16_t budget, const KeyBytes& key) const;

@@ -1,6 +1,7 @@
 #include "engine/budget/accounts.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "engine/budget/books.h"
@@ -24,11 +25,17 @@ Amounts AtLeastZero(Amounts amounts) {
   return amounts;
 }
 
-Call Sanitized(const Call& call) {
-  Call copy = call;
-  copy.worst = AtLeastZero(call.worst);
-  copy.likely = AtLeastZero(call.likely);
-  return copy;
+bool IsNegative(const Amounts& amounts) {
+  return std::any_of(amounts.of.begin(), amounts.of.end(), [](int64_t amount) { return amount < 0; });
+}
+
+// `call` itself, or if it has negative amounts a copy in `storage` without them.
+const Call& Sanitized(const Call& call, std::optional<Call>* storage) {
+  if (!IsNegative(call.worst) && !IsNegative(call.likely)) return call;
+  storage->emplace(call);
+  (*storage)->worst = AtLeastZero(call.worst);
+  (*storage)->likely = AtLeastZero(call.likely);
+  return **storage;
 }
 
 }  // namespace
@@ -71,7 +78,8 @@ void Accounts::Register(Plan* plan) {
 
 HoldResult Accounts::Hold(const Plan& plan, const Call& asked, int64_t now_nanos) {
   HoldResult result;
-  const Call call = Sanitized(asked);
+  std::optional<Call> storage;
+  const Call& call = Sanitized(asked, &storage);
   Reservation reservation(*impl_, plan, call, Reservation::Mode::kAsk, nullptr, now_nanos);
   reservation.Run(&result);
   // It may have met another thread's hold that was about to be rolled back.
@@ -118,9 +126,7 @@ SettleResult Accounts::Settle(const Plan& plan, Ticket ticket, const Amounts& to
                                     : std::max(hold->booked.of[i], move.booked_after.of[i]);
     }
   }
-  bool any_likely = false;
-  for (int i = 0; i < hold->legs; ++i) any_likely |= hold->leg[i].likely;
-  result.exceeded_hold = Exceeds(move.booked_after, any_likely ? hold->likely : hold->worst);
+  result.exceeded_hold = Exceeds(move.booked_after, hold->HasLikelyLegs() ? hold->likely : hold->worst);
   result.overrun = MoveLegs(*impl_, plan, *hold, move, now_nanos);
   if (move.close) {
     impl_->holds.Close(hold);
@@ -212,7 +218,8 @@ HoldResult Accounts::Extend(const Plan& plan, Ticket ticket, const Amounts& aske
 
 HoldResult Accounts::Rehold(const Plan& plan, Ticket ticket, const Call& asked, int64_t now_nanos) {
   HoldResult result;
-  const Call call = Sanitized(asked);
+  std::optional<Call> storage;
+  const Call& call = Sanitized(asked, &storage);
   OpenHold* hold = impl_->holds.Find(ticket);
   if (hold == nullptr || IsPresumed(*hold)) {
     if (hold != nullptr) hold->lock.unlock();

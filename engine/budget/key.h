@@ -21,12 +21,11 @@ struct KeyBytes {
 
   uint8_t size = 0;
   bool digested = false;
-  std::array<char, kMaxSize> bytes;
+  std::array<char, kMaxSize> bytes = {};  // Zeros from `size` on, so that keys are compared whole.
 
   std::string_view view() const { return {bytes.data(), size}; }
   friend bool operator==(const KeyBytes& a, const KeyBytes& b) {
-    return a.size == b.size && a.digested == b.digested &&
-           std::memcmp(a.bytes.data(), b.bytes.data(), a.size) == 0;
+    return a.size == b.size && a.digested == b.digested && a.bytes == b.bytes;
   }
 };
 

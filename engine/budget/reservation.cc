@@ -115,7 +115,7 @@ bool Reservation::AddTasks() {
   if (!AddOwnTask(&own)) return false;
   for (int i = 1; i < chain_.size; ++i) {
     Account& account = books_.table.At(chain_.ref[i]);
-    const Leg leg{chain_.ref[i], 0, 0};
+    const Leg leg = Leg::Of(chain_.ref[i], false, false);
     const Amounts asked = Asked(leg);
     account.lock.lock();
     Touch(account, nullptr, now_);
@@ -128,10 +128,12 @@ bool Reservation::AddTasks() {
 }
 
 bool Reservation::AddOwnTask(AccountRef* own) {
-  const KeyBytes key = MakeTaskKey(call_.scope.tenant, call_.scope.task);
+  own_key_ = MakeTaskKey(call_.scope.tenant, call_.scope.task);
+  const KeyBytes& key = own_key_;
+  own_key_hash_ = books_.table.HashOf(key);
   const int64_t remember = plan_.lifetimes().ended_nanos;
   bool has_ended = false;
-  const AccountTable::Found found = books_.table.FindOrCreate(kTaskAccount, key, [&] {
+  const AccountTable::Found found = books_.table.FindOrCreate(kTaskAccount, key, own_key_hash_, [&] {
     has_ended = books_.ended.Contains(EndedKind::kTask, key, now_, remember);
     return mode_ == Mode::kForce || !has_ended;
   });
@@ -144,7 +146,7 @@ bool Reservation::AddOwnTask(AccountRef* own) {
   }
   ++account.pins;
   *own = found.ref;
-  const Leg leg{found.ref, 0, 0};
+  const Leg leg = Leg::Of(found.ref, false, false);
   if (!call_.scope.parent_task.empty() &&
       account.task->parent.load(std::memory_order_relaxed) == kNoAccount) {
     account.lock.unlock();
@@ -194,18 +196,23 @@ bool Reservation::AddBudget(int index) {
     result_->shortage.budget = index;
     return Fail(HoldStatus::kMissingValue);
   }
-  if (!budget.per_task) return AddAccount(index, MakeKey(budget, call_.scope));
-  for (int i = 0; i < chain_.size; ++i) {
-    if (!AddAccount(index, books_.table.At(chain_.ref[i]).Key())) return false;
+  if (!budget.per_task) {
+    const KeyBytes key = MakeKey(budget, call_.scope);
+    return AddAccount(index, key, books_.table.HashOf(key));
+  }
+  if (chain_.size > 0 && !AddAccount(index, own_key_, own_key_hash_)) return false;
+  for (int i = 1; i < chain_.size; ++i) {
+    const KeyBytes key = books_.table.At(chain_.ref[i]).Key();
+    if (!AddAccount(index, key, books_.table.HashOf(key))) return false;
   }
   return true;
 }
 
-bool Reservation::AddAccount(int index, const KeyBytes& key) {
+bool Reservation::AddAccount(int index, const KeyBytes& key, uint64_t key_hash) {
   const Budget& budget = plan_.budgets()[index];
   if (legs_ == kMaxLegs) return Fail(HoldStatus::kTooManyAccounts);
   bool has_ended = false;
-  const AccountTable::Found found = books_.table.FindOrCreate(budget.id, key, [&] {
+  const AccountTable::Found found = books_.table.FindOrCreate(budget.id, key, key_hash, [&] {
     has_ended = budget.per_session &&
                 books_.ended.Contains(EndedKind::kSession, key, now_, plan_.lifetimes().ended_nanos);
     return mode_ == Mode::kForce || !has_ended;
@@ -218,9 +225,8 @@ bool Reservation::AddAccount(int index, const KeyBytes& key) {
     return Fail(HoldStatus::kEnded);
   }
   Touch(account, &budget, now_);
-  Leg leg{found.ref, budget.quantile > 0, 0};
   const uint64_t bit = uint64_t{1} << index;
-  leg.waived = (call_.waived & bit) != 0;
+  const Leg leg = Leg::Of(found.ref, budget.quantile > 0, (call_.waived & bit) != 0);
   const Amounts asked = replaced_ == nullptr ? AmountOf(leg) : Asked(leg);
   if (mode_ == Mode::kAsk) {
     // A replacement that needs nothing more here is not stopped by an account that is past its limit.

@@ -55,7 +55,7 @@ class Reservation {
   bool AddTasks();
   bool AddOwnTask(AccountRef* own);
   bool AddBudget(int index);
-  bool AddAccount(int index, const KeyBytes& key);
+  bool AddAccount(int index, const KeyBytes& key, uint64_t key_hash);
   bool Fail(HoldStatus status);
   Amounts Asked(const Leg& leg) const;
   bool IsReplaced(AccountRef ref) const;
@@ -74,6 +74,8 @@ class Reservation {
   std::array<Leg, kMaxLegs> leg_;
   std::array<Trace, kMaxLegs> trace_;
   TaskChain chain_;
+  KeyBytes own_key_;  // Of the call's task, if tasks are followed.
+  uint64_t own_key_hash_ = 0;
   bool counted_ = false;  // The call was counted as the task's.
 };
 

@@ -20,12 +20,10 @@ class Mover {
   Mover(Books& books, const Plan& plan, const OpenHold& hold, const Move& move, int64_t now)
       : books_(books), plan_(plan), hold_(hold), move_(move), now_(now) {
     booked_ = Minus(move.booked_after, hold.booked);
-    for (int likely = 0; likely < 2; ++likely) {
-      const Amounts& amounts = likely ? hold.likely : hold.worst;
-      before_[likely] = RestOf(amounts, hold.booked);
-      after_[likely] = move.keep_rest ? RestOf(amounts, move.booked_after) : kNothing;
-      released_[likely] = Minus(before_[likely], after_[likely]);
-    }
+    gives_back_ =
+        std::any_of(booked_.of.begin(), booked_.of.end(), [](int64_t amount) { return amount < 0; });
+    Prepare(false, hold.worst);
+    if (hold.HasLikelyLegs()) Prepare(true, hold.likely);
   }
 
   // Returns the budgets that the charge took past their limits.
@@ -36,21 +34,28 @@ class Mover {
   }
 
  private:
+  // What a leg that holds `amounts` releases.
+  void Prepare(bool likely, const Amounts& amounts) {
+    before_[likely] = RestOf(amounts, hold_.booked);
+    released_[likely] =
+        move_.keep_rest ? Minus(before_[likely], RestOf(amounts, move_.booked_after)) : before_[likely];
+    exceeds_[likely] = move_.unasked || Exceeds(booked_, before_[likely]);
+  }
+
   uint64_t MoveLeg(const Leg& leg) {
     Account& account = books_.table.At(leg.ref);
     uint64_t overrun = 0;
     account.lock.lock();
     const Budget* budget = BudgetOf(plan_, account);
     Touch(account, budget, now_);
-    const Amounts booked = GivesBack() ? GivenBack(account, booked_, hold_.booked_at_nanos) : booked_;
+    const Amounts booked = gives_back_ ? GivenBack(account, booked_, hold_.booked_at_nanos) : booked_;
     if (IsPresumed(hold_)) {
       SettlePresumed(account, budget, {released_[leg.likely], booked}, hold_.presumed_at_nanos);
     } else {
       SubtractHeld(account, released_[leg.likely]);
       AddSettled(account, Capped(booked, before_[leg.likely]));
     }
-    if (budget != nullptr && (move_.unasked || Exceeds(booked_, before_[leg.likely])) &&
-        PastLimit(account, *budget, now_)) {
+    if (budget != nullptr && exceeds_[leg.likely] && PastLimit(account, *budget, now_)) {
       account.overrun = true;
       overrun = uint64_t{1} << plan_.IndexOf(*budget);
     }
@@ -60,10 +65,6 @@ class Mover {
       account.lock.unlock();
     }
     return overrun;
-  }
-
-  bool GivesBack() const {
-    return std::any_of(booked_.of.begin(), booked_.of.end(), [](int64_t amount) { return amount < 0; });
   }
 
   // The charge itself; the tests' planted bug cuts it down to the hold.
@@ -80,7 +81,10 @@ class Mover {
   const Move& move_;
   const int64_t now_;
   Amounts booked_;
-  Amounts before_[2], after_[2], released_[2];
+  bool gives_back_ = false;
+  // By Leg::likely.
+  Amounts before_[2], released_[2];
+  bool exceeds_[2] = {};
 };
 
 }  // namespace
