@@ -2,6 +2,7 @@
 #define PURSER_ENGINE_LEDGER_LOG_FORMAT_H_
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -63,6 +64,14 @@ struct FrameHeader {
 static_assert(sizeof(FrameHeader) == 24);
 
 inline constexpr uint64_t Align8(uint64_t size) { return (size + 7) & ~uint64_t{7}; }
+// Where the first frame at or after `offset` (a multiple of 8) may begin. Not in the last 16 bytes of a
+// sector: if the next sector were lost, such a frame would look like one whose writer had died before its
+// checksum.
+inline constexpr uint64_t FrameBegin(uint64_t offset) {
+  return offset % kSectorBytes == kSectorBytes - offsetof(FrameHeader, checksum)
+             ? offset + offsetof(FrameHeader, checksum)
+             : offset;
+}
 inline constexpr uint64_t FrameBytes(uint64_t payload) { return Align8(sizeof(FrameHeader) + payload); }
 
 // splitmix64's finalizer: every bit of the input moves half of the output's.

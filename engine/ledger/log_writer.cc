@@ -112,8 +112,9 @@ uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, si
 bool LogWriter::TakePlace(uint32_t type, uint64_t size, Room room, Place* place) {
   const uint64_t bytes = FrameBytes(size);
   std::lock_guard lock(place_lock_);
-  if (offset_ + bytes > (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_)) return false;
-  place->frame = data_ + offset_;
+  const uint64_t begin = FrameBegin(offset_);
+  if (begin + bytes > (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_)) return false;
+  place->frame = data_ + begin;
   FrameHeader& header = place->header;
   header.size = static_cast<uint32_t>(size);
   header.type = static_cast<uint16_t>(type);
@@ -123,12 +124,12 @@ bool LogWriter::TakePlace(uint32_t type, uint64_t size, Room room, Place* place)
   static_assert(offsetof(FrameHeader, checksum) == sizeof(__m128i));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(place->frame),
                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(&header)));
-  if (const uint64_t ahead = (offset_ + bytes + kChunk - 1) / kChunk;
+  if (const uint64_t ahead = (begin + bytes + kChunk - 1) / kChunk;
       ahead != (offset_ + kChunk - 1) / kChunk) {
     place->prepare = file_;
     place->prepare_from = ahead * kChunk;
   }
-  offset_ += bytes;
+  offset_ = begin + bytes;
   if (type != SYNC_MARK) last_user_sequence_ = header.sequence;
   return true;
 }
@@ -157,9 +158,8 @@ absl::Status LogWriter::MakeRoomLocked(uint64_t bytes, Room room) {
   {
     std::lock_guard lock(place_lock_);
     // Somebody else may have made it while this thread waited.
-    if (offset_ + bytes <= (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_))
-      return absl::OkStatus();
-    end = offset_ + bytes;
+    end = FrameBegin(offset_) + bytes;
+    if (end <= (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_)) return absl::OkStatus();
   }
   if (end > soft_end_) return BeginSegment(segment_->number + 1, bytes);
   const absl::Status status =
@@ -286,11 +286,12 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
     const uint64_t end = segment == batch.segments.back() ? batch.end : segment->end;
     // Frames that other threads are copying into their places this instant.
     while (segment->complete < end) {
-      char* frame = segment->file->data() + segment->complete;
+      const uint64_t begin = FrameBegin(segment->complete);
+      char* frame = segment->file->data() + begin;
       for (int spins = 0; ChecksumWord(frame).load(std::memory_order_acquire) == 0;) {
         if (++spins % 64 == 0) std::this_thread::yield();
       }
-      segment->complete += FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
+      segment->complete = begin + FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
     }
     if (PURSER_PLANTED_BUG(kSyncForgetsFullSegments) && segment != batch.segments.back()) continue;
     if (!PURSER_PLANTED_BUG(kSyncSkipsDisk)) {

@@ -90,6 +90,10 @@ absl::StatusOr<SegmentReader::Found> SegmentReader::Next(uint64_t expected_seque
   std::memcpy(&header_, *view, sizeof(header_));
   uint64_t first_word;
   std::memcpy(&first_word, *view, sizeof(first_word));
+  if (const uint64_t begin = FrameBegin(offset_); first_word == 0 && begin != offset_) {
+    next_offset_ = begin;
+    return Next(expected_sequence);
+  }
   if (first_word == 0) return Found::kEnd;
   if (header_.size > Log::kMaxPayload ||
       header_.check != HeaderCheck(id_, header_.size, header_.type, header_.sequence) ||
