@@ -98,8 +98,8 @@ void EngineImpl::ReadTokens(const Revision& revision, const Request& request, De
   }
 }
 
-void EngineImpl::ReadSignals(const Revision& revision, const Request& request, int64_t now,
-                             DecideScratch* scratch) const {
+void EngineImpl::ReadSignals(const Revision& revision, const budget::Plan& plan, const Request& request,
+                             int64_t now, DecideScratch* scratch) const {
   routing::Context& context = scratch->context;
   context = {};
   context.candidate_input_tokens = scratch->input_tokens;
@@ -113,7 +113,7 @@ void EngineImpl::ReadSignals(const Revision& revision, const Request& request, i
     }
   }
   if (revision.reads_headroom()) {
-    context.budget_headroom = LeastShareLeft(accounts_->Inspect(revision.plan(), ScopeOf(request), now));
+    context.budget_headroom = LeastShareLeft(accounts_->Inspect(plan, ScopeOf(request), now));
   }
   revision.program().Read(request, context, &scratch->features);
 }
@@ -345,7 +345,7 @@ void EngineImpl::Decide(const Request& request, Decision* decision) {
   }
   if (AnswerFromCache(revision, request, now, &scratch, decision)) return;
   ReadTokens(revision, request, &scratch);
-  ReadSignals(revision, request, now, &scratch);
+  ReadSignals(revision, revision.plan(), request, now, &scratch);
   Route(request, now, &scratch, decision);
 }
 
@@ -373,7 +373,7 @@ void EngineImpl::FailOver(const Request& request, Decision* decision) {
   Clear(decision);
   decision->ticket = ticket;
   ReadTokens(revision, request, &scratch);
-  ReadSignals(revision, request, now, &scratch);
+  ReadSignals(revision, revision.plan(), request, now, &scratch);
   Route(request, now, &scratch, decision);
   if (decision->action != Action::kDispatch) {
     Void(ticket);

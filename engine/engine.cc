@@ -142,6 +142,19 @@ absl::Status EngineImpl::Reload(const Options& options) {
   return Adopt(std::move(revision));
 }
 
+absl::StatusOr<std::shared_ptr<const Revision>> EngineImpl::LoadShadow(const Options& options) {
+  std::vector<Diagnostics> diagnostics;
+  std::shared_ptr<Revision> shadow = Revision::Compile(SourceOf(options),
+                                                       {.models = &model_stats_,
+                                                        .classes = &class_stats_,
+                                                        .now_nanos = clock_->NowNanos(),
+                                                        .previous = nullptr,
+                                                        .with_cache = false},
+                                                       &diagnostics);
+  if (shadow == nullptr) return AllErrors(diagnostics);
+  return shadow;
+}
+
 bool EngineImpl::MarkDispatched(Ticket ticket) {
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) return false;

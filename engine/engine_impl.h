@@ -25,7 +25,7 @@ struct DecideScratch;  // decide_scratch.h
 struct LearnedEstimates;
 
 // The engine behind purser.h. Its methods are in engine.cc (life and small ones), decide.cc (everything
-// before dispatch), settle.cc (everything after) and explain.cc.
+// before dispatch), settle.cc (everything after), explain.cc and shadow.cc.
 class EngineImpl final : public Engine {
  public:
   explicit EngineImpl(const Options& options);
@@ -50,6 +50,9 @@ class EngineImpl final : public Engine {
   absl::Status Reload(const Options& options) override;
   void Maintain() override;
   std::string Explain(const Request& request) override;
+  absl::StatusOr<std::shared_ptr<const Revision>> LoadShadow(const Options& options) override;
+  void DecideInShadow(const Revision& shadow, const Request& request, const Decision& decision,
+                      ShadowDecision* out) override;
   const Recovered& recovered() const override { return recovered_; }
 
  private:
@@ -64,7 +67,8 @@ class EngineImpl final : public Engine {
 
   // decide.cc, in the order of the path.
   void ReadTokens(const Revision& revision, const Request& request, DecideScratch* scratch) const;
-  void ReadSignals(const Revision& revision, const Request& request, int64_t now,
+  // `plan` is the engine's: a shadow's budgets have no accounts.
+  void ReadSignals(const Revision& revision, const budget::Plan& plan, const Request& request, int64_t now,
                    DecideScratch* scratch) const;
   bool AnswerFromCache(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
                        Decision* decision);

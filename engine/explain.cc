@@ -66,7 +66,7 @@ std::string EngineImpl::Explain(const Request& request) {
   const int64_t now = Now(request);
   DecideScratch scratch;
   ReadTokens(revision, request, &scratch);
-  ReadSignals(revision, request, now, &scratch);
+  ReadSignals(revision, revision.plan(), request, now, &scratch);
   decision.candidates.assign(revision.candidates().size(), CandidateOutcome{});
   revision.program().Evaluate(request, scratch.context, scratch.features, &scratch.verdict);
   QuoteCandidates(revision, request, now, &scratch, &decision);

@@ -201,6 +201,24 @@ struct Settlement {
   bool overrun = false;        // Above what was held.
 };
 
+// What a policy that only watches would have done with a request; see Engine::LoadShadow.
+struct ShadowDecision {
+  bool refused = false;  // By its rules or gates.
+  std::string reason;    // Filled for refusals only.
+  int candidate_index = -1;
+  std::string candidate;
+  std::string model;
+  int64_t expected_nanos = 0;
+  bool no_signal = false;
+
+  // Whether both would have dispatched, so that there is something to compare ...
+  bool comparable = false;
+  // ... and what the shadow would have cost beyond the decision, as quoted: negative is a saving. 0 if not
+  // comparable: an answer from the cache would have come under either policy, and what is refused costs
+  // nothing.
+  int64_t difference_nanos = 0;
+};
+
 class Engine {
  public:
   // Errors: INVALID_ARGUMENT with every mistake of the policy and the books, a line each (file:line:column);
@@ -230,6 +248,17 @@ class Engine {
   // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
   // they were granted under.
   virtual absl::Status Reload(const Options& options) = 0;
+
+  // Compiles a policy that decides beside the engine's own without acting. It has no cache, its budgets hold
+  // and refuse nothing (headroom is that of the engine's budgets), and it learns what the engine learns. It
+  // stays valid across Reload, but not beyond the engine. Errors as Open; options other than policy and
+  // prices are ignored.
+  virtual absl::StatusOr<std::shared_ptr<const Revision>> LoadShadow(const Options& options) = 0;
+
+  // What `shadow` would do with a request that was decided. Nothing is held, booked, cached or learned. Reuse
+  // one ShadowDecision per thread: after warm-up only a refusal's reason allocates.
+  virtual void DecideInShadow(const Revision& shadow, const Request& request, const Decision& decision,
+                              ShadowDecision* out) = 0;
 
   // The dispatch failed: moves the hold of `decision->ticket`, as one step, to the best other candidate that
   // passes, so that unused money is neither counted twice nor offered to others in between. The ticket stays

@@ -54,6 +54,75 @@ TEST_F(PurserTest, SettlingBooksWhatWasUsedOnce) {
   EXPECT_FALSE(engine->Void(decision.ticket));
 }
 
+constexpr char kDearShadow[] = R"(
+  name: "dear"
+  candidates { model: "small" quality: 10 }
+  candidates { model: "big" quality: 90 }
+  signals { name: "tier" field: "customer_tier" }
+  rules { name: "always big" min_quality: 90 }
+  rules { name: "not for free" when { signal: "tier" one_of: "free" } refuse: "not for the free tier" }
+  routing { expected_output_tokens: 100 }
+  budgets { name: "none" scope: TENANT usd: "0.000000001" }
+  caching { }
+)";
+
+TEST_F(PurserTest, AShadowSaysWhatItWouldHaveCostAndHoldsNothing) {
+  const auto engine = Open(kTestCandidates);
+  const auto shadow = engine->LoadShadow(OptionsFor(kDearShadow));
+  ASSERT_TRUE(shadow.ok()) << shadow.status();
+  Decision decision;
+  engine->Decide(ThousandTokens(), &decision);
+  ShadowDecision watched;
+  engine->DecideInShadow(**shadow, ThousandTokens(), decision, &watched);
+  EXPECT_FALSE(watched.refused) << "its budgets have no accounts: " << watched.reason;
+  EXPECT_EQ(watched.candidate, "big");
+  EXPECT_EQ(watched.candidate_index, 1);
+  EXPECT_EQ(watched.expected_nanos, 14'000'000);  // 1,000 x $10/M + 100 x $40/M
+  EXPECT_TRUE(watched.comparable);
+  EXPECT_EQ(watched.difference_nanos, 14'000'000 - 1'200'000);
+  EXPECT_TRUE(engine->Void(decision.ticket));
+
+  // An engine's decision is the same whether or not anyone watches.
+  Decision again;
+  engine->Decide(ThousandTokens(), &again);
+  EXPECT_EQ(again.model, decision.model);
+  EXPECT_EQ(again.held_nanos, decision.held_nanos);
+
+  // The shadow outlives a change of policy.
+  ASSERT_TRUE(engine->Reload(OptionsFor(kDearShadow)).ok());
+  engine->DecideInShadow(**shadow, ThousandTokens(), again, &watched);
+  EXPECT_EQ(watched.difference_nanos, 14'000'000 - 1'200'000);
+}
+
+TEST_F(PurserTest, AShadowComparesNothingWithARefusal) {
+  const auto engine = Open(kDearShadow);
+  const auto shadow = engine->LoadShadow(OptionsFor(kTestCandidates));
+  ASSERT_TRUE(shadow.ok()) << shadow.status();
+  Request request = ThousandTokens();
+  request.customer_tier = "free";
+  Decision refused;
+  engine->Decide(request, &refused);
+  ASSERT_EQ(refused.action, Action::kRefuse);
+  ShadowDecision watched;
+  engine->DecideInShadow(**shadow, request, refused, &watched);
+  EXPECT_FALSE(watched.refused);
+  EXPECT_FALSE(watched.comparable);
+  EXPECT_EQ(watched.difference_nanos, 0);
+
+  const auto strict = engine->LoadShadow(OptionsFor(kDearShadow));
+  engine->DecideInShadow(**strict, request, refused, &watched);
+  EXPECT_TRUE(watched.refused);
+  EXPECT_THAT(watched.reason, HasSubstr("not for the free tier"));
+  EXPECT_EQ(watched.candidate, "");
+}
+
+TEST_F(PurserTest, AShadowThatDoesNotCompileSaysWhy) {
+  const auto engine = Open(kTestCandidates);
+  const auto shadow = engine->LoadShadow(OptionsFor("candidates { modell: \"x\" }"));
+  EXPECT_EQ(shadow.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(shadow.status().message()), HasSubstr("modell"));
+}
+
 TEST_F(PurserTest, LiveBooksAreToldOfEachSettledCallOnce) {
   books::LiveBooks live{books::LiveBooks::Options()};
   Options options = OptionsFor(kTestCandidates);

@@ -202,7 +202,7 @@ std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const 
   cache::Options cache_options = ReadCacheSettings(policy, directory, &of_policy);
 
   const bool ok = readable && of_policy.ok() && revision->book_ != nullptr && revision->program_ != nullptr;
-  if (ok) {
+  if (ok && lasting.with_cache) {
     revision->cache_ =
         MakeCache(policy, std::move(cache_options), lasting.previous,
                   lasting.previous ? lasting.previous->cache_ : nullptr, lasting.now_nanos, &of_policy);

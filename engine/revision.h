@@ -67,6 +67,8 @@ class Revision {
     int64_t now_nanos = 0;
     // Its cache goes on if the policy's caching did not change. May be null.
     const Revision* previous = nullptr;
+    // False: the revision gets no cache, whatever its policy says.
+    bool with_cache = true;
   };
 
   // Compiles what `source` names. Every mistake of the policy and the books is added to `diagnostics`, one

@@ -24,6 +24,7 @@ struct ReplayArguments {
   std::vector<std::string> prices;
   std::string trace;
   std::string ledger;
+  std::string shadow;
   bool json = false;
   double rate = 0;
 };
@@ -37,6 +38,33 @@ double DecisionsPerSecond(const ReplayTotals& totals) {
   int64_t sum = 0;
   for (const int64_t nanos : totals.overhead_nanos) sum += nanos;
   return sum == 0 ? 0 : 1e9 * static_cast<double>(totals.overhead_nanos.size()) / static_cast<double>(sum);
+}
+
+Json ShadowToJson(const ReplayTotals::Shadow& shadow, const std::string& policy) {
+  Json json;
+  json["policy"] = policy;
+  json["calls"] = shadow.calls;
+  json["compared"] = shadow.compared;
+  json["same_candidate"] = shadow.same;
+  json["cost_usd"] = FormatUsd(shadow.cost_nanos);
+  json["shadow_cost_usd"] = FormatUsd(shadow.shadow_cost_nanos);
+  json["difference_usd"] = FormatUsd(shadow.shadow_cost_nanos - shadow.cost_nanos);
+  json["expected_difference_usd"] = FormatUsd(shadow.expected_difference_nanos);
+  json["only_shadow_refuses"] = shadow.only_shadow_refuses;
+  json["only_policy_refuses"] = shadow.only_policy_refuses;
+  json["unpriced"] = shadow.unpriced;
+  json["no_signal"] = shadow.no_signal;
+  json["moves"] = Json::array();
+  for (const auto& [names, move] : shadow.moves) {
+    json["moves"].push_back({{"candidate", names.first},
+                             {"shadow_candidate", names.second},
+                             {"calls", move.calls},
+                             {"cost_usd", FormatUsd(move.cost_nanos)},
+                             {"shadow_cost_usd", FormatUsd(move.shadow_cost_nanos)}});
+  }
+  json["refusals"] = Json::object();
+  for (const auto& [reason, count] : shadow.refusals) json["refusals"][reason] = count;
+  return json;
 }
 
 Json ToJson(const ReplayTotals& totals) {
@@ -74,6 +102,47 @@ Json ToJson(const ReplayTotals& totals) {
                             {"p99", Quantile(totals.overhead_nanos, 0.99)}};
   json["decisions_per_second"] = static_cast<int64_t>(DecisionsPerSecond(totals));
   return json;
+}
+
+// "+0.0012", "-0.0012", "0".
+std::string Signed(int64_t nanos) { return absl::StrCat(nanos > 0 ? "+" : "", FormatUsdRounded(nanos, 4)); }
+
+void PrintShadow(const ReplayTotals::Shadow& shadow, const std::string& policy) {
+  std::printf("\nshadow %s: asked about %s calls, held and spent nothing\n\n", policy.c_str(),
+              WithCommas(shadow.calls).c_str());
+  using Align = Table::Align;
+  Table moves({{"decided"},
+               {"shadow"},
+               {"calls", Align::kRight},
+               {"cost", Align::kRight},
+               {"shadow cost", Align::kRight},
+               {"difference", Align::kRight}});
+  for (const auto& [names, move] : shadow.moves) {
+    moves.AddRow({names.first, names.first == names.second ? "the same" : names.second,
+                  WithCommas(move.calls), FormatUsdRounded(move.cost_nanos, 4),
+                  FormatUsdRounded(move.shadow_cost_nanos, 4),
+                  Signed(move.shadow_cost_nanos - move.cost_nanos)});
+  }
+  moves.AddRow({"total", Percent(shadow.same, shadow.compared) + " the same", WithCommas(shadow.compared),
+                FormatUsdRounded(shadow.cost_nanos, 4), FormatUsdRounded(shadow.shadow_cost_nanos, 4),
+                Signed(shadow.shadow_cost_nanos - shadow.cost_nanos)});
+  std::printf("%s\n", moves.ToString().c_str());
+  std::printf("  as quoted before dispatch the difference is %s\n",
+              Signed(shadow.expected_difference_nanos).c_str());
+  if (shadow.only_shadow_refuses > 0)
+    std::printf("  %s calls the shadow alone would have refused\n",
+                WithCommas(shadow.only_shadow_refuses).c_str());
+  for (const auto& [reason, count] : shadow.refusals)
+    std::printf("    %s: %s\n", WithCommas(count).c_str(), reason.c_str());
+  if (shadow.only_policy_refuses > 0)
+    std::printf("  %s refused calls the shadow would have served, if its budgets had room\n",
+                WithCommas(shadow.only_policy_refuses).c_str());
+  if (shadow.unpriced > 0)
+    std::printf("  %s calls have no price under the shadow and are not compared\n",
+                WithCommas(shadow.unpriced).c_str());
+  std::printf(
+      "  assumed       the shadow's models use the tokens that the traced one did; its budgets and its "
+      "cache take no part\n");
 }
 
 void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
@@ -155,13 +224,25 @@ void Replay(const ReplayArguments& arguments) {
     std::printf("the ledger already held %s records; this replay adds to them\n\n",
                 WithCommas((*engine)->recovered().records).c_str());
   }
+  std::shared_ptr<const Revision> shadow;
+  if (!arguments.shadow.empty()) {
+    Options of_shadow;
+    of_shadow.policy_file = arguments.shadow;
+    of_shadow.price_books = arguments.prices;
+    absl::StatusOr<std::shared_ptr<const Revision>> loaded = (*engine)->LoadShadow(of_shadow);
+    if (!loaded.ok()) Fail("replay", std::string(loaded.status().message()));
+    shadow = *std::move(loaded);
+  }
   const absl::StatusOr<ReplayTotals> totals =
-      RunReplay(*trace, {.calls_per_second = arguments.rate}, engine->get(), &clock);
+      RunReplay(*trace, {.calls_per_second = arguments.rate, .shadow = shadow.get()}, engine->get(), &clock);
   if (!totals.ok()) Fail("replay", std::string(totals.status().message()));
   if (arguments.json) {
-    std::printf("%s\n", ToJson(*totals).dump().c_str());
+    Json json = ToJson(*totals);
+    if (shadow != nullptr) json["shadow"] = ShadowToJson(totals->shadow, arguments.shadow);
+    std::printf("%s\n", json.dump().c_str());
   } else {
     Print(*totals, arguments);
+    if (shadow != nullptr) PrintShadow(totals->shadow, arguments.shadow);
   }
 }
 
@@ -178,6 +259,8 @@ void AddReplayVerb(CLI::App& app) {
                    "Recorded calls, one JSON object per line (policies/trace.proto)")
       ->required();
   verb->add_option("--ledger", arguments->ledger, "Directory to book the calls in");
+  verb->add_option("--shadow", arguments->shadow,
+                   "Policy to watch beside: what it would have done, and the difference in dollars");
   verb->add_flag("--json", arguments->json, "One JSON object instead of tables");
   verb->add_option("--rate", arguments->rate, "Calls per second (default: as fast as it goes)");
   verb->footer(

@@ -36,7 +36,8 @@ const char* RefusalName(Refusal refusal) {
 
 class Replayer {
  public:
-  Replayer(Engine* engine, ManualClock* clock) : engine_(*engine), clock_(*clock) {}
+  Replayer(Engine* engine, const Revision* shadow, ManualClock* clock)
+      : engine_(*engine), shadow_(shadow), clock_(*clock) {}
 
   absl::Status Play(const TracedCall& traced) {
     const trace::TraceCall& call = traced.call;
@@ -52,6 +53,10 @@ class Replayer {
 
     const SteadyClock::time_point start = SteadyClock::now();
     engine_.Decide(request, &decision_);
+    const int64_t decided_nanos = NanosSince(start);
+    // Asked before anything of the outcome is learned, as it would be in service; not part of the overhead.
+    if (shadow_ != nullptr) engine_.DecideInShadow(*shadow_, request, decision_, &watched_);
+    const SteadyClock::time_point settling = SteadyClock::now();
     Settlement settlement;
     if (decision_.action == Action::kDispatch) {
       engine_.MarkDispatched(decision_.ticket);
@@ -62,8 +67,8 @@ class Replayer {
       if (call.has_task_success()) outcome.success = call.task_success() ? 1 : 0;
       settlement = engine_.Settle(decision_.ticket, outcome);
     }
-    totals_.overhead_nanos.push_back(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start).count());
+    totals_.overhead_nanos.push_back(decided_nanos + NanosSince(settling));
+    if (shadow_ != nullptr) CompareShadow(request, settlement);
 
     if (decision_.action == Action::kRefuse) {
       Refused(request, &feature);
@@ -88,6 +93,39 @@ class Replayer {
     request.history_tokens = fresh ? 0 : context;
     context = usage_.input_tokens() + usage_.output_tokens();
     return request;
+  }
+
+  static int64_t NanosSince(SteadyClock::time_point start) {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start).count();
+  }
+
+  void CompareShadow(const Request& request, const Settlement& settlement) {
+    ReplayTotals::Shadow& shadow = totals_.shadow;
+    ++shadow.calls;
+    shadow.no_signal += watched_.no_signal ? 1 : 0;
+    const bool refused = decision_.action == Action::kRefuse;
+    if (watched_.refused) {
+      ++shadow.refusals[watched_.reason];
+      shadow.only_shadow_refuses += refused ? 0 : 1;
+    } else {
+      shadow.only_policy_refuses += refused ? 1 : 0;
+    }
+    if (!watched_.comparable) return;
+    const Revision::Candidate& candidate = shadow_->candidates()[watched_.candidate_index];
+    int64_t cost = 0;
+    int64_t unpriced = 0;
+    AddCost(candidate.prices, candidate.priced.service_tier, request, &cost, &unpriced);
+    shadow.unpriced += unpriced;
+    if (unpriced > 0) return;
+    ++shadow.compared;
+    shadow.same += watched_.candidate == decision_.candidate ? 1 : 0;
+    shadow.cost_nanos += settlement.cost_nanos;
+    shadow.shadow_cost_nanos += cost;
+    shadow.expected_difference_nanos += watched_.difference_nanos;
+    ReplayTotals::Shadow::Move& move = shadow.moves[{decision_.candidate, watched_.candidate}];
+    ++move.calls;
+    move.cost_nanos += settlement.cost_nanos;
+    move.shadow_cost_nanos += cost;
   }
 
   void Refused(const Request& request, ReplayTotals::FeatureRow* feature) {
@@ -162,9 +200,11 @@ class Replayer {
   }
 
   Engine& engine_;
+  const Revision* const shadow_;
   ManualClock& clock_;
   ReplayTotals totals_;
   Decision decision_;
+  ShadowDecision watched_;
   pricing::UsageReader reader_;
   pricing::Usage usage_;
   pricing::Cost cost_;
@@ -178,7 +218,7 @@ class Replayer {
 
 absl::StatusOr<ReplayTotals> RunReplay(const std::vector<TracedCall>& trace, const ReplayOptions& options,
                                        Engine* engine, ManualClock* clock) {
-  Replayer replayer(engine, clock);
+  Replayer replayer(engine, options.shadow, clock);
   const SteadyClock::time_point start = SteadyClock::now();
   int64_t played = 0;
   for (const TracedCall& call : trace) {

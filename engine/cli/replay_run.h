@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -45,6 +46,28 @@ struct ReplayTotals {
     std::string reason;
   };
 
+  // What a shadow policy would have done. Compared are the calls that both would have dispatched, at the
+  // tokens that the traced model used.
+  struct Shadow {
+    struct Move {
+      int64_t calls = 0;
+      int64_t cost_nanos = 0;         // As decided.
+      int64_t shadow_cost_nanos = 0;  // As the shadow would have it.
+    };
+    int64_t calls = 0;  // All that it was asked about.
+    int64_t compared = 0;
+    int64_t same = 0;  // Of the compared: the same candidate by name.
+    int64_t cost_nanos = 0;
+    int64_t shadow_cost_nanos = 0;
+    int64_t expected_difference_nanos = 0;  // As quoted before dispatch.
+    int64_t unpriced = 0;                   // Neither refused nor compared: no price for the traced tokens.
+    int64_t only_shadow_refuses = 0;
+    int64_t only_policy_refuses = 0;
+    int64_t no_signal = 0;
+    std::map<std::pair<std::string, std::string>, Move> moves;  // From candidate, to the shadow's.
+    std::map<std::string, int64_t> refusals;                    // By the shadow's reason.
+  };
+
   int64_t calls = 0;
   int64_t dispatched = 0;
   int64_t answered_exact = 0;
@@ -61,11 +84,13 @@ struct ReplayTotals {
   std::map<std::string, int64_t> refusals;  // By kind.
   std::vector<RefusedCall> first_refused;   // One per task, or per call without one.
   std::vector<double> input_errors;         // |estimated - real| / real, of the dispatched calls.
+  Shadow shadow;                            // All 0 without one.
   std::vector<int64_t> overhead_nanos;      // Of Decide, MarkDispatched and Settle together, by call.
 };
 
 struct ReplayOptions {
-  double calls_per_second = 0;  // 0: as fast as it goes.
+  double calls_per_second = 0;       // 0: as fast as it goes.
+  const Revision* shadow = nullptr;  // Of the engine; asked about every call. Null: none.
 };
 
 // Replays `trace` through `engine`, whose clock must be `clock`: it is set to each call's time.
