@@ -10,7 +10,7 @@
 #include "engine/budget/canary.h"
 #include "engine/budget/key.h"
 #include "engine/budget/plan.h"
-#include "engine/budget/spin_lock.h"
+#include "engine/spin_lock.h"
 
 namespace purser::budget {
 

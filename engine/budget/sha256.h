@@ -5,22 +5,27 @@
 #include <cstdint>
 #include <string_view>
 
+#include "sodium/crypto_hash_sha256.h"
+
 namespace purser::budget {
 
-// SHA-256 (FIPS 180-4), for keys that are too long to be stored. Takes its input in pieces; does not
-// allocate.
+// SHA-256 (libsodium's), for keys that are too long to be stored. Takes its input in pieces; does not
+// allocate, and needs no sodium_init().
 class Sha256 {
  public:
-  void Add(std::string_view bytes);
-  std::array<uint8_t, 32> Finish();
+  Sha256() { crypto_hash_sha256_init(&state_); }
+
+  void Add(std::string_view bytes) {
+    crypto_hash_sha256_update(&state_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  }
+  std::array<uint8_t, 32> Finish() {
+    std::array<uint8_t, 32> digest;
+    crypto_hash_sha256_final(&state_, digest.data());
+    return digest;
+  }
 
  private:
-  void AddBlock(const uint8_t* block);
-
-  std::array<uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-                                    0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
-  std::array<uint8_t, 64> pending_;
-  uint64_t size_ = 0;
+  crypto_hash_sha256_state state_;
 };
 
 }  // namespace purser::budget

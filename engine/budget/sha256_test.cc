@@ -22,7 +22,7 @@ std::string HashOf(std::string_view text) {
   return Hex(sha.Finish());
 }
 
-// The examples of FIPS 180-4.
+// The examples of FIPS 180-4: snapshots hold keys made with it.
 TEST(Sha256, AgreesWithTheStandard) {
   EXPECT_EQ(HashOf(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(HashOf("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

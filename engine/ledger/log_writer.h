@@ -13,7 +13,7 @@
 
 #include "engine/ledger/log.h"
 #include "engine/ledger/log_format.h"
-#include "engine/ledger/spin_lock.h"
+#include "engine/spin_lock.h"
 
 namespace purser::ledger {
 

@@ -1,15 +1,15 @@
-#ifndef PURSER_ENGINE_BUDGET_SPIN_LOCK_H_
-#define PURSER_ENGINE_BUDGET_SPIN_LOCK_H_
+#ifndef PURSER_ENGINE_SPIN_LOCK_H_
+#define PURSER_ENGINE_SPIN_LOCK_H_
 
 #include <atomic>
 #include <cstdint>
 #include <thread>
 
-namespace purser::budget {
+namespace purser {
 
-// Four bytes that guard one account or one hold for the few nanoseconds that changing it takes. A std::mutex
-// would be ten times as large and, uncontended, twice as slow. Whoever waits longer than a change can take
-// presumably waits for a thread that is not running, and gives up the processor.
+// For sections of a few nanoseconds that many threads enter often: an account, a hold, the end of a log. A
+// std::mutex would be ten times as large and, uncontended, twice as slow. Whoever waits longer than such a
+// section can take presumably waits for a thread that is not running, and gives up the processor.
 class SpinLock {
  public:
   void lock() {
@@ -33,6 +33,6 @@ class SpinLock {
   std::atomic<uint32_t> locked_{0};
 };
 
-}  // namespace purser::budget
+}  // namespace purser
 
-#endif  // PURSER_ENGINE_BUDGET_SPIN_LOCK_H_
+#endif  // PURSER_ENGINE_SPIN_LOCK_H_
