@@ -155,38 +155,43 @@ absl::StatusOr<std::shared_ptr<const Revision>> EngineImpl::LoadShadow(const Opt
   return shadow;
 }
 
+// What the log has to say of a call that is, or may be, under way: enough to presume it spent.
+bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ticket ticket, int64_t now) {
+  if (journal_ == nullptr) return true;
+  const Revision& revision = *call.revision;
+  const Revision::Candidate& candidate = revision.candidates()[call.candidate];
+  ledger::DispatchedView view;
+  DescribeRequest(request, &view);
+  view.ticket = ticket;
+  view.time_nanos = now;
+  view.provider = candidate.provider;
+  view.model = candidate.model;
+  view.candidate = candidate.name;
+  view.request_class = revision.request_class(call.request_class).name;
+  view.held_nanos = call.held_nanos;
+  view.held_output_tokens = call.held_output_tokens;
+  view.held_input_tokens = call.held_tokens - call.held_output_tokens;
+  view.held_requests = 1;
+  view.held_steps = StepsOf(request.attempt);
+  view.expires_nanos = call.expires_nanos;
+  view.estimated_nanos = call.expected_nanos;
+  view.policy_revision = revision.policy_hash();
+  view.price_revision = revision.price_hash();
+  return journal_->Append(view) != 0;
+}
+
 bool EngineImpl::MarkDispatched(Ticket ticket) {
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) return false;
   const Revision& revision = *call->revision;
   const Request request = call->request.View();
   const int64_t now = Now(request);
-  bool dispatched = accounts_->MarkDispatched(revision.plan(), ticket, now);
-  if (dispatched && journal_ != nullptr) {
-    const Revision::Candidate& candidate = revision.candidates()[call->candidate];
-    ledger::DispatchedView view;
-    DescribeRequest(request, &view);
-    view.ticket = ticket;
-    view.time_nanos = now;
-    view.provider = candidate.provider;
-    view.model = candidate.model;
-    view.candidate = candidate.name;
-    view.request_class = revision.request_class(call->request_class).name;
-    view.held_nanos = call->held_nanos;
-    view.held_output_tokens = call->held_output_tokens;
-    view.held_input_tokens = call->held_tokens - call->held_output_tokens;
-    view.held_requests = 1;
-    view.held_steps = StepsOf(request.attempt);
-    view.expires_nanos = call->expires_nanos;
-    view.estimated_nanos = call->expected_nanos;
-    view.policy_revision = revision.policy_hash();
-    view.price_revision = revision.price_hash();
-    if (journal_->Append(view) == 0) {
-      // What could be billed and not be found again must not be sent.
-      accounts_->Void(revision.plan(), ticket, now);
-      pending_.Release(call, ticket, /*settled=*/false);
-      return false;
-    }
+  const bool dispatched = accounts_->MarkDispatched(revision.plan(), ticket, now);
+  if (dispatched && !LogDispatch(*call, request, ticket, now)) {
+    // What could be billed and not be found again must not be sent.
+    accounts_->Void(revision.plan(), ticket, now);
+    pending_.Release(call, ticket, /*settled=*/false);
+    return false;
   }
   call->dispatched = call->dispatched || dispatched;
   pending_.Publish(call, ticket);
@@ -232,11 +237,13 @@ bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
   budget::Amounts more =
       budget::Amounts::Call(more_nanos, more_output_tokens, more_output_tokens, /*steps=*/0);
   more[budget::Dimension::kRequests] = 0;
-  const bool held = accounts_->Extend(revision.plan(), ticket, more, now).status == budget::HoldStatus::kHeld;
+  bool held = accounts_->Extend(revision.plan(), ticket, more, now).status == budget::HoldStatus::kHeld;
   if (held) {
     call->held_nanos += more_nanos;
     call->held_tokens += more_output_tokens;
     call->held_output_tokens += more_output_tokens;
+    // What cannot be found again after a crash is not granted; until the call settles it stays set aside.
+    if (call->dispatched) held = LogDispatch(*call, call->request.View(), ticket, now);
   }
   pending_.Publish(call, ticket);
   return held;
@@ -255,7 +262,14 @@ void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
 }
 
 void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
-  accounts_->EndSession(Current()->plan(), tenant, session, clock_->NowNanos());
+  const int64_t now = clock_->NowNanos();
+  accounts_->EndSession(Current()->plan(), tenant, session, now);
+  if (journal_ == nullptr) return;
+  ledger::SessionEndedView ended;
+  ended.tenant = tenant;
+  ended.session = session;
+  ended.time_nanos = now;
+  journal_->Append(ended);
 }
 
 absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,

@@ -84,6 +84,9 @@ class EngineImpl final : public Engine {
   void RefuseForRouting(const Revision& revision, const DecideScratch& scratch, Decision* decision) const;
   void Route(const Request& request, int64_t now, DecideScratch* scratch, Decision* decision);
 
+  // False: the log did not take it.
+  bool LogDispatch(const PendingCall& call, const Request& request, Ticket ticket, int64_t now);
+
   // settle.cc
   void Learn(const PendingCall& call, const Outcome& outcome, const pricing::Usage* usage, int64_t cost_nanos,
              int64_t now);

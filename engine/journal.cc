@@ -45,5 +45,8 @@ uint64_t Journal::Append(const ledger::PolicyLoadedView& loaded) {
 uint64_t Journal::Append(const ledger::TaskEndedView& ended) {
   return AppendFrame(ledger::TASK_ENDED, ended, ledger::Room::kReserve);
 }
+uint64_t Journal::Append(const ledger::SessionEndedView& ended) {
+  return AppendFrame(ledger::SESSION_ENDED, ended, ledger::Room::kReserve);
+}
 
 }  // namespace purser

@@ -32,6 +32,7 @@ class Journal {
   uint64_t Append(const ledger::ToppedUpView& topped_up);
   uint64_t Append(const ledger::PolicyLoadedView& loaded);
   uint64_t Append(const ledger::TaskEndedView& ended);
+  uint64_t Append(const ledger::SessionEndedView& ended);
 
   // OK, or why appends are refused.
   absl::Status status() const { return log_->status(); }

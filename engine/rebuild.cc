@@ -103,6 +103,12 @@ absl::Status Rebuilder::Apply(const ledger::Frame& frame) {
       if (decoded.ok()) accounts_.EndTask(plan_, ended.tenant, ended.task, ended.time_nanos);
       return decoded;
     }
+    case ledger::SESSION_ENDED: {
+      ledger::SessionEndedView ended;
+      const absl::Status decoded = Decode(frame, &ended);
+      if (decoded.ok()) accounts_.EndSession(plan_, ended.tenant, ended.session, ended.time_nanos);
+      return decoded;
+    }
     case ledger::POLICY_LOADED:
       ++counts_.loads;
       return absl::OkStatus();

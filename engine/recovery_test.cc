@@ -183,6 +183,45 @@ TEST_F(RecoveryTest, ASnapshotStandsForTheFramesBeforeIt) {
   EXPECT_THAT(engine->Explain(ThousandTokens()), HasSubstr("settled $" + FormatUsd(cost)));
 }
 
+TEST_F(RecoveryTest, WhatAStreamWasExtendedByIsPresumedSpentToo) {
+  const std::string policy = std::string(kTestCandidates) + kCap;
+  Decision decision;
+  {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    engine->Decide(ThousandTokens(), &decision);  // Holds $0.002: 1000 tokens in, 500 out.
+    ASSERT_TRUE(engine->MarkDispatched(decision.ticket));
+    ASSERT_TRUE(engine->Extend(decision.ticket, 500)) << "another $0.001";
+  }
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_EQ(engine->recovered().presumed, 1);
+  Request request = ThousandTokens();
+  request.max_output_tokens = 501;  // $0.002002 of the $0.002 that are left.
+  engine->Decide(request, &decision);
+  EXPECT_EQ(decision.action, Action::kRefuse) << decision.reason;
+  request.max_output_tokens = 500;
+  engine->Decide(request, &decision);
+  EXPECT_EQ(decision.action, Action::kDispatch) << decision.reason;
+}
+
+TEST_F(RecoveryTest, AnEndedSessionStaysEnded) {
+  const std::string policy =
+      std::string(kTestCandidates) + R"(budgets { name: "session" scope: SESSION usd: "1" })";
+  Request request = ThousandTokens();
+  request.session = "s";
+  Decision decision;
+  {
+    const auto engine = Open(policy, /*with_ledger=*/true);
+    engine->Decide(request, &decision);
+    ASSERT_EQ(decision.action, Action::kDispatch) << decision.reason;
+    engine->Void(decision.ticket);
+    engine->EndSession(request.tenant, request.session);
+  }
+  const auto engine = Open(policy, /*with_ledger=*/true);
+  engine->Decide(request, &decision);
+  EXPECT_EQ(decision.action, Action::kRefuse);
+  EXPECT_THAT(decision.reason, HasSubstr("ended"));
+}
+
 // A process that is killed leaves what is copied here: a ledger whose engine has not closed it.
 TEST_F(RecoveryTest, SnapshotsKeptBesideARunningEngineSayWhatTheLogSays) {
   Options options = OptionsFor(std::string(kTestCandidates) + R"(

@@ -95,6 +95,11 @@ struct FieldsOf<AdjustedView> {
 };
 
 template <>
+struct FieldsOf<SessionEndedView> {
+  using List = FieldList<Field<1, &SessionEndedView::tenant>, Field<2, &SessionEndedView::session>,
+                         Field<3, &SessionEndedView::time_nanos>>;
+};
+template <>
 struct FieldsOf<TaskEndedView> {
   using List = FieldList<Field<1, &TaskEndedView::tenant>, Field<2, &TaskEndedView::task>,
                          Field<3, &TaskEndedView::outcome>, Field<4, &TaskEndedView::time_nanos>>;
@@ -118,6 +123,7 @@ PURSER_LEDGER_DEFINE_CODEC(ToppedUpView)
 PURSER_LEDGER_DEFINE_CODEC(PolicyLoadedView)
 PURSER_LEDGER_DEFINE_CODEC(AdjustedView)
 PURSER_LEDGER_DEFINE_CODEC(TaskEndedView)
+PURSER_LEDGER_DEFINE_CODEC(SessionEndedView)
 #undef PURSER_LEDGER_DEFINE_CODEC
 
 bool DecodeWithoutLists(std::string_view bytes, RecordView* view) {

@@ -142,6 +142,11 @@ struct AdjustedView {
   int64_t time_nanos = 0;
 };
 
+struct SessionEndedView {
+  std::string_view tenant, session;
+  int64_t time_nanos = 0;
+};
+
 struct TaskEndedView {
   std::string_view tenant, task;
   Outcome outcome = OUTCOME_UNKNOWN;
@@ -164,6 +169,7 @@ PURSER_LEDGER_DECLARE_CODEC(ToppedUpView);
 PURSER_LEDGER_DECLARE_CODEC(PolicyLoadedView);
 PURSER_LEDGER_DECLARE_CODEC(AdjustedView);
 PURSER_LEDGER_DECLARE_CODEC(TaskEndedView);
+PURSER_LEDGER_DECLARE_CODEC(SessionEndedView);
 #undef PURSER_LEDGER_DECLARE_CODEC
 
 // Decode but for line_items and meters, which are passed over unread: for sums that need neither.

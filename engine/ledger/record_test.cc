@@ -101,6 +101,7 @@ TEST(RecordTest, ViewsAreTwinsOfTheGeneratedMessages) {
     ExpectTwins<PolicyLoadedView, PolicyLoaded>(seed);
     ExpectTwins<AdjustedView, Adjusted>(seed);
     ExpectTwins<TaskEndedView, TaskEnded>(seed);
+    ExpectTwins<SessionEndedView, SessionEnded>(seed);
   }
 }
 
