@@ -18,25 +18,27 @@ namespace {
 
 class Hnswlib final : public Peer {
  public:
-  explicit Hnswlib(const PeerOptions& options)
-      : dimension_(options.dimension),
-        space_(options.dimension),
-        index_(&space_, options.capacity, options.m, options.ef_construction) {}
+  explicit Hnswlib(const PeerOptions& options) : options_(options), space_(options.dimension) {}
 
   const char* name() const override { return "hnswlib"; }
   void Build(const float* vectors, size_t n) override {
-    for (size_t i = 0; i < n; ++i) index_.addPoint(vectors + i * dimension_, i);
+    index_ = std::make_unique<Index>(&space_, options_.capacity, options_.m, options_.ef_construction);
+    for (size_t i = 0; i < n; ++i) index_->addPoint(vectors + i * options_.dimension, i);
   }
-  void SetEf(int ef) override { index_.setEf(ef); }
+  void Save(const std::string& path) const override { index_->saveIndex(path); }
+  void Load(const std::string& path) override { index_ = std::make_unique<Index>(&space_, path); }
+  void SetEf(int ef) override { index_->setEf(ef); }
   int64_t Nearest(const float* query) override {
-    auto found = index_.searchKnn(query, 1);
+    auto found = index_->searchKnn(query, 1);
     return found.empty() ? -1 : static_cast<int64_t>(found.top().second);
   }
 
  private:
-  size_t dimension_;
+  using Index = peer_hnswlib::HierarchicalNSW<float>;
+
+  const PeerOptions options_;
   peer_hnswlib::InnerProductSpace space_;
-  peer_hnswlib::HierarchicalNSW<float> index_;
+  std::unique_ptr<Index> index_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace purser::bench {
 
@@ -14,6 +15,10 @@ class Peer {
   virtual const char* name() const = 0;
   // Adds vectors 0 to n - 1, row by row.
   virtual void Build(const float* vectors, size_t n) = 0;
+  // So that a graph of a million vectors need not be built for every run. Load trusts the file: it is for one
+  // that Save wrote on this machine for the same vectors.
+  virtual void Save(const std::string& path) const = 0;
+  virtual void Load(const std::string& path) = 0;
   virtual void SetEf(int ef) = 0;
   // The number of the nearest vector found.
   virtual int64_t Nearest(const float* query) = 0;

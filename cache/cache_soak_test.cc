@@ -134,6 +134,9 @@ void Soak(IndexKind index, size_t memory, uint64_t topics) {
 
 TEST(CacheSoakTest, FlatUnderEvictions) { Soak(IndexKind::kFlat, size_t{300} << 10, 300); }
 
+// Enough for several full blocks of sketches in each index.
+TEST(CacheSoakTest, LargeFlatIndexesUnderEvictions) { Soak(IndexKind::kFlat, size_t{4} << 20, 3'000); }
+
 TEST(CacheSoakTest, GraphsBeingBuilt) { Soak(IndexKind::kHnsw, size_t{4} << 20, 3'000); }
 
 }  // namespace
