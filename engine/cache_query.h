@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_CACHE_QUERY_H_
 #define PURSER_ENGINE_CACHE_QUERY_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +17,13 @@ struct CacheQueryScratch {
   std::string name_space;
   std::string compatibility;
   std::vector<std::string_view> key;
+  uint32_t needs = 0;
+
+  std::string_view needs_bytes() const { return {reinterpret_cast<const char*>(&needs), sizeof(needs)}; }
 };
 
-// Whether an earlier answer may serve this request, or its answer a later one.
+// Whether an earlier answer may serve this request, or its answer a later one: not where the caller or acting
+// tools forbid it, nor where the answer depends on what the request does not show.
 bool MayCache(const Request& request);
 
 // The request as the cache asks for it: all of it is the exact key; everything but the last user turn has to

@@ -381,16 +381,20 @@ void EngineImpl::FailOver(const Request& request, Decision* decision) {
   }
 }
 
-void EngineImpl::StoreInCache(const Request& request, const Decision& decision, std::string_view answer) {
+void EngineImpl::StoreInCache(const Request& request, const Decision& decision, const AnswerToKeep& answer) {
   if (decision.revision == nullptr || decision.revision->cache() == nullptr || !MayCache(request)) return;
   if (decision.action != Action::kDispatch) return;
   DecideScratch& scratch = ThreadScratch();
   cache::Entry entry;
   entry.query = MakeCacheQuery(*decision.revision, request, &scratch.cache_query);
-  entry.answer = answer;
-  entry.saved_nano_usd = decision.expected_nanos;
+  entry.answer = answer.text;
+  entry.saved_nano_usd = answer.cost_nanos >= 0 ? answer.cost_nanos : decision.expected_nanos;
+  entry.ttl_nanos = answer.ttl_nanos;
   entry.model = decision.model;
   entry.policy = decision.revision->policy().name();
+  entry.tags = answer.tags;
+  entry.source_versions = answer.source_versions;
+  entry.answer_key = answer.meaning;
   entry.generation = decision.cache_hit.generation;
   entry.trial = decision.cache_hit.trial;
   decision.revision->cache()->Store(entry, Now(request));

@@ -41,7 +41,8 @@ class EngineImpl final : public Engine {
   bool Void(Ticket ticket) override;
   int64_t Progress(Ticket ticket, int64_t output_tokens) const override;
   bool Extend(Ticket ticket, int64_t more_output_tokens) override;
-  void StoreInCache(const Request& request, const Decision& decision, std::string_view answer) override;
+  void StoreInCache(const Request& request, const Decision& decision, const AnswerToKeep& answer) override;
+  std::shared_ptr<cache::Cache> cache() override { return Current()->shared_cache(); }
   void Feedback(const Decision& decision, bool right) override;
   void EndTask(std::string_view tenant, std::string_view task) override;
   void EndSession(std::string_view tenant, std::string_view session) override;

@@ -219,6 +219,19 @@ struct ShadowDecision {
   int64_t difference_nanos = 0;
 };
 
+// What StoreInCache keeps. Views: read during the call only.
+struct AnswerToKeep {
+  std::string_view text{};
+  int64_t cost_nanos = -1;  // What the call cost (Settlement::cost_nanos), which a hit saves. -1: what was
+                            // expected.
+  int64_t ttl_nanos = 0;    // Shorter than the policy's; 0: the policy's.
+  // Handles for cache()->Invalidate, besides the model and the policy's name.
+  std::span<const std::string_view> tags{};
+  std::span<const std::string_view> source_versions{};  // "pricing.md@7": the documents that it draws on.
+  // Equal for answers that mean the same, for verified mode. Empty: the text itself.
+  std::string_view meaning{};
+};
+
 class Engine {
  public:
   // Errors: INVALID_ARGUMENT with every mistake of the policy and the books, a line each (file:line:column);
@@ -243,7 +256,14 @@ class Engine {
 
   // Keeps an answer for requests like this one. Call it after a successful Settle with the request that was
   // decided. What may not be cached (see Request and the policy) is not.
-  virtual void StoreInCache(const Request& request, const Decision& decision, std::string_view answer) = 0;
+  virtual void StoreInCache(const Request& request, const Decision& decision, const AnswerToKeep& answer) = 0;
+  void StoreInCache(const Request& request, const Decision& decision, std::string_view answer) {
+    StoreInCache(request, decision, AnswerToKeep{.text = answer});
+  }
+  // The cache that new decisions ask: to invalidate entries, to read its counts, to save it. Null where the
+  // policy has no `caching`. A Reload that changes `caching` starts another one. Its Namespaces() are the
+  // policy's template with every field behind its length.
+  virtual std::shared_ptr<cache::Cache> cache() = 0;
 
   // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
   // they were granted under.

@@ -90,6 +90,12 @@ struct Request {
   std::span<const float>
       embedding{};  // Of the last user turn. Empty: exact look-ups only, unless Purser embeds.
   std::string_view embedding_model{};  // Which model made it: entries of another are not compared.
+  // Least cosine for a similar request's answer. Raises what the policy says, never lowers it.
+  float least_similarity = 0.0F;
+  // Stands for what Purser does not see and what changes the answer all the same: turns that are only counted
+  // in history_tokens, images, audio, documents. Where there are such and this is empty, nothing is looked up
+  // and nothing stored.
+  std::string_view unseen_digest{};
 
   int64_t time_nanos = 0;  // When, since the Unix epoch. 0: the engine's clock.
 };

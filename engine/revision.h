@@ -97,6 +97,7 @@ class Revision {
   bool reads_headroom() const { return reads_headroom_; }
   // Null: the policy caches nothing.
   cache::Cache* cache() const { return cache_.get(); }
+  const std::shared_ptr<cache::Cache>& shared_cache() const { return cache_; }
   const NamespaceTemplate& cache_namespace() const { return cache_namespace_; }
 
  private:

@@ -5,7 +5,9 @@
 #include <thread>
 #include <unordered_map>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "engine/cli/request_file.h"
 #include "engine/pricing/cost.h"
 #include "engine/pricing/usage_block.h"
@@ -89,9 +91,18 @@ class Replayer {
     request.time_nanos = traced.time_nanos;
     // A call that opens with a system prompt starts a context of its own; any other continues its task's.
     const bool fresh = messages_.empty() || messages_.front().role == Role::kSystem;
-    int64_t& context = context_tokens_[call.task().empty() ? call.request_id() : call.task()];
-    request.history_tokens = fresh ? 0 : context;
-    context = usage_.input_tokens() + usage_.output_tokens();
+    Context& context = contexts_[call.task().empty() ? call.request_id() : call.task()];
+    if (fresh) context = {};
+    request.history_tokens = context.tokens;
+    seen_digest_ = context.digest;
+    if (seen_digest_ != 0) {
+      request.unseen_digest = {reinterpret_cast<const char*>(&seen_digest_), sizeof(seen_digest_)};
+    }
+    context.tokens = usage_.input_tokens() + usage_.output_tokens();
+    for (const Message& message : messages_) {
+      context.digest = absl::HashOf(context.digest, static_cast<int>(message.role),
+                                    absl::string_view(message.content.data(), message.content.size()));
+    }
     return request;
   }
 
@@ -162,7 +173,7 @@ class Replayer {
           static_cast<double>(usage_.input_tokens()));
     }
     // The trace does not hold the answer; its id stands for it.
-    engine_.StoreInCache(request, decision_, request.id);
+    engine_.StoreInCache(request, decision_, {.text = request.id, .cost_nanos = settlement.cost_nanos});
   }
 
   void PriceBaselines(const Request& request, ReplayTotals::FeatureRow* feature) {
@@ -209,7 +220,13 @@ class Replayer {
   pricing::Usage usage_;
   pricing::Cost cost_;
   std::vector<Message> messages_;
-  std::unordered_map<std::string, int64_t> context_tokens_;  // By task.
+  // What was sent for a task before: its size, and what stands for it in the cache's key.
+  struct Context {
+    int64_t tokens = 0;
+    uint64_t digest = 0;
+  };
+  std::unordered_map<std::string, Context> contexts_;  // By task.
+  uint64_t seen_digest_ = 0;
   std::unordered_map<std::string, int> refused_tasks_;
   std::unordered_map<std::string, const pricing::ModelPrices*> traced_prices_;
 };
