@@ -85,6 +85,28 @@ void CompileExamples(const policy::Examples& examples, const std::string& path, 
   }
 }
 
+std::string PathOf(const std::string& file, const CompileOptions& options) {
+  return file.starts_with('/') || options.directory.empty() ? file
+                                                            : absl::StrCat(options.directory, "/", file);
+}
+
+void CompileOutcomes(const policy::Outcomes& outcomes, const std::string& path, const CompileOptions& options,
+                     CompiledSignal* out, Diagnostics* diagnostics) {
+  OutcomeNeighbours::Options settings;
+  settings.embedding_model = outcomes.embedding_model();
+  settings.candidate = outcomes.candidate();
+  if (outcomes.neighbours() != 0) settings.neighbours = outcomes.neighbours();
+  if (outcomes.least_neighbours() != 0) settings.least_neighbours = outcomes.least_neighbours();
+  if (outcomes.least_similarity() != 0) settings.least_similarity = outcomes.least_similarity();
+  if (outcomes.confidence() != 0) settings.confidence = outcomes.confidence();
+  auto made = OutcomeNeighbours::Load(PathOf(outcomes.file(), options), settings);
+  if (made.ok()) {
+    out->outcomes = *std::move(made);
+  } else {
+    diagnostics->Error(path, std::string(made.status().message()));
+  }
+}
+
 void CompileField(const std::string& name, const std::string& path, CompiledSignal* out,
                   Diagnostics* diagnostics) {
   std::vector<std::string> names;
@@ -124,9 +146,7 @@ void CompileSignal(const policy::Signal& signal, int index, const CompileOptions
       break;
     case policy::Signal::kScorerFile: {
       out.kind = SignalKind::kScorer;
-      const bool absolute = signal.scorer_file().starts_with('/') || options.directory.empty();
-      auto scorer = Scorer::Load(absolute ? signal.scorer_file()
-                                          : absl::StrCat(options.directory, "/", signal.scorer_file()));
+      auto scorer = Scorer::Load(PathOf(signal.scorer_file(), options));
       if (scorer.ok()) {
         out.scorer = *std::move(scorer);
       } else {
@@ -138,9 +158,14 @@ void CompileSignal(const policy::Signal& signal, int index, const CompileOptions
       out.kind = SignalKind::kExamples;
       CompileExamples(signal.examples(), path + ".examples", &out, diagnostics);
       break;
+    case policy::Signal::kOutcomes:
+      out.kind = SignalKind::kOutcomes;
+      CompileOutcomes(signal.outcomes(), path + ".outcomes", options, &out, diagnostics);
+      break;
     case policy::Signal::KIND_NOT_SET:
-      diagnostics->Error(
-          path, "reads nothing; expected one of: patterns, measure, field, metadata, scorer_file, examples");
+      diagnostics->Error(path,
+                         "reads nothing; expected one of: patterns, measure, field, metadata, scorer_file, "
+                         "examples, outcomes");
       break;
   }
 }

@@ -10,6 +10,7 @@
 #include "engine/request.h"
 #include "engine/routing/candidate_set.h"
 #include "engine/routing/choice.h"
+#include "engine/routing/outcome_neighbours.h"
 #include "engine/routing/pattern_matcher.h"
 #include "engine/routing/scorer.h"
 #include "engine/routing/verdict.h"
@@ -39,7 +40,7 @@ struct Test {
 inline constexpr int32_t kHolds = -1;
 inline constexpr int32_t kFails = -2;
 
-enum class SignalKind : uint8_t { kPatterns, kMeasure, kField, kMetadata, kScorer, kExamples };
+enum class SignalKind : uint8_t { kPatterns, kMeasure, kField, kMetadata, kScorer, kExamples, kOutcomes };
 
 // Fields of a request that are texts, by name in policy.proto.
 using TextField = std::string_view Request::*;
@@ -53,6 +54,7 @@ struct CompiledSignal {
   // Texts that the policy compares it with -> their number, from 2.
   absl::flat_hash_map<std::string, int> texts;
   std::shared_ptr<const Scorer> scorer;
+  std::shared_ptr<const OutcomeNeighbours> outcomes;
   std::string embedding_model;
   int dimensions = 0;
   std::vector<float> examples;  // Unit vectors, one after the other.

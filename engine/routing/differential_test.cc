@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/plain_interpreter.h"
 #include "engine/routing/program.h"
@@ -120,7 +122,28 @@ struct Count {
   int64_t served = 0;
 };
 
-void Compare(uint64_t seed, Count* count) {
+// Seven, five, four and no requests near to each axis.
+std::vector<PlainOutcome> RecordOutcomes(const std::string& directory) {
+  std::vector<PlainOutcome> outcomes;
+  std::ofstream file(absl::StrCat(directory, "/", std::string(kOutcomesFile)));
+  constexpr int kNear[] = {7, 5, 4, 0};
+  for (int axis = 0; axis < 4; ++axis) {
+    for (int i = 0; i < kNear[axis]; ++i) {
+      PlainOutcome outcome;
+      for (int d = 0; d < 4; ++d) outcome.embedding.push_back(d == axis ? 3.0F : 0.0F);
+      (i % (axis + 2) == 0 ? outcome.badly : outcome.well).insert("small");
+      if (i > 0) outcome.well.insert("large");
+      file << absl::StrCat("{\"embedding\": [", absl::StrJoin(outcome.embedding, ", "),
+                           "], \"outcomes\": {\"small\": ", outcome.well.count("small"),
+                           i > 0 ? ", \"large\": true" : "", "}}\n");
+      outcomes.push_back(outcome);
+    }
+  }
+  return outcomes;
+}
+
+void Compare(uint64_t seed, const std::string& directory, std::span<const PlainOutcome> outcomes,
+             Count* count) {
   RandomPolicies random(seed);
   const policy::Policy policy = random.Policy();
   std::vector<CandidateFacts> facts(policy.candidates_size());
@@ -130,7 +153,7 @@ void Compare(uint64_t seed, Count* count) {
     fact.context_window = random.Chance(30) ? 300 : 0;
   }
   Diagnostics diagnostics;
-  const auto program = Program::Compile(policy, facts, {}, &diagnostics);
+  const auto program = Program::Compile(policy, facts, {.directory = directory}, &diagnostics);
   if (program == nullptr) return;  // Allow and deny lists that leave nothing, for instance.
   ++count->policies;
   Features features;
@@ -141,7 +164,7 @@ void Compare(uint64_t seed, Count* count) {
     const std::string trace = absl::StrCat("seed ", seed, " round ", round, "\n", policy.DebugString());
     program->Read(one.request, one.context, &features);
     program->Evaluate(one.request, one.context, features, &verdict);
-    PlainResult expected = Interpret(policy, facts, one.request, one.context);
+    PlainResult expected = Interpret(policy, facts, outcomes, one.request, one.context);
     CompareVerdicts(policy, verdict, expected, trace);
     if (testing::Test::HasFatalFailure()) return;
     ++count->requests;
@@ -162,10 +185,12 @@ void Compare(uint64_t seed, Count* count) {
 TEST(DifferentialTest, TheProgramDecidesAsAPlainInterpreterDoes) {
   const int64_t seconds = Stated("PURSER_FUZZ_SECONDS", 60);
   const auto first = static_cast<uint64_t>(Stated("PURSER_FUZZ_SEED", 1));
+  const std::string directory = testing::TempDir();
+  const std::vector<PlainOutcome> outcomes = RecordOutcomes(directory);
   Count count;
   uint64_t seed = first;
   for (; std::clock() / CLOCKS_PER_SEC < seconds; ++seed) {
-    Compare(seed, &count);
+    Compare(seed, directory, outcomes, &count);
     if (HasFatalFailure()) return;
   }
   std::printf("seeds %llu to %llu: %lld policies, %lld requests of which %lld were served; no difference\n",

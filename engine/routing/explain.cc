@@ -35,6 +35,8 @@ class Explainer {
     line.name = compiled_.policy.signals(i).name();
     line.value = SignalValue(i);
     if (compiled_.signals[i].kind == SignalKind::kPatterns) line.spans = Spans(i);
+    if (compiled_.signals[i].kind == SignalKind::kOutcomes)
+      line.note = Outcomes(*compiled_.signals[i].outcomes);
     return line;
   }
 
@@ -142,6 +144,27 @@ class Explainer {
       if (found) spans.push_back(span);
     }
     return spans;
+  }
+
+  // What a candidate did with the requests nearest to this one.
+  std::string Outcomes(const OutcomeNeighbours& outcomes) const {
+    const OutcomeNeighbours::Options& options = outcomes.options();
+    const auto estimated = outcomes.Estimate(request_.embedding, request_.embedding_model);
+    const std::string near =
+        absl::StrFormat("%d of %d recorded requests are near (cosine at least %.4g; at most %d count)",
+                        estimated.near, outcomes.size(), options.least_similarity, options.neighbours);
+    switch (estimated.abstains) {
+      case OutcomeNeighbours::Abstains::kNoEmbedding:
+        return "abstains: the caller passed no embedding";
+      case OutcomeNeighbours::Abstains::kOtherModel:
+        return absl::StrCat("abstains: the embedding is not one of ", Quoted(options.embedding_model));
+      case OutcomeNeighbours::Abstains::kTooFewNear:
+        return absl::StrFormat("abstains: %s, fewer than %d", near, options.least_neighbours);
+      case OutcomeNeighbours::Abstains::kNo:
+        break;
+    }
+    return absl::StrFormat("%s: %s answered %.4g of them well, so above %.4g with confidence %.4g", near,
+                           options.candidate, estimated.good, estimated.guarded, options.confidence);
   }
 
   // A condition with what it met: "length at_least 100 (is 120: yes)".
@@ -308,6 +331,7 @@ std::string Explanation::ToString() const {
   if (!signals.empty()) absl::StrAppend(&out, "signals\n");
   for (const SignalLine& signal : signals) {
     absl::StrAppend(&out, "  ", signal.name, " = ", signal.value, "\n");
+    if (!signal.note.empty()) absl::StrAppend(&out, "    ", signal.note, "\n");
     for (const Span& span : signal.spans) {
       absl::StrAppend(&out, "    ", Quoted(span.text), " at byte ", span.offset, " of ", span.part, " (",
                       Quoted(span.pattern), ")\n");

@@ -22,6 +22,7 @@ struct Explanation {
     std::string name;
     std::string value;  // "3", "\"enterprise\"", "0.25"
     std::vector<Span> spans;
+    std::string note;  // How the value came about, or why there is none. Empty: it was read off the request.
   };
   struct TermLine {
     std::string signal;

@@ -1,5 +1,6 @@
 #include "engine/routing/explain.h"
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -87,6 +88,59 @@ TEST(ExplainTest, ShowsEveryStepWithItsPlaceInThePolicy) {
   const std::vector<Price> prices(3, Price{.known = true});
   Choose(program->choice_settings(), {}, prices, &verdict, &choice);
   EXPECT_EQ(Explain(*program, request, context, features, verdict, &choice).ToString(), kExpected);
+}
+
+// What recorded outcomes say, and why they say nothing.
+TEST(ExplainTest, ShowsWhatRecordedOutcomesSay) {
+  std::ofstream file(testing::TempDir() + "/outcomes.jsonl");
+  for (int i = 0; i < 8; ++i) {
+    file << R"({"embedding": [1, 0], "outcomes": {"small": )" << (i < 7 ? "true" : "false") << "}}\n";
+  }
+  file << R"({"embedding": [0, 1], "outcomes": {"small": true}})";
+  file.close();
+  policy::Policy policy;
+  Diagnostics diagnostics =
+      ParseTextproto(R"pb(candidates { name: "small" model: "s" }
+                          signals {
+                            name: "known"
+                            outcomes { file: "outcomes.jsonl" embedding_model: "e" candidate: "small" }
+                          }
+                          rules {
+                            name: "unknown"
+                            when { signal: "known" below: 0 }
+                            refuse: "no"
+                          }
+                     )pb",
+                     "p.textproto", &policy);
+  const auto program = Program::Compile(policy, {}, {.directory = testing::TempDir()}, &diagnostics);
+  ASSERT_NE(program, nullptr) << diagnostics.ToStatus();
+  const struct {
+    std::vector<float> embedding;
+    const char* model;
+    const char* signal;
+  } kCases[] = {
+      {{1, 0.1F}, "e", R"(signals
+  known = 0.593755
+    8 of 9 recorded requests are near (cosine at least 0.8; at most 16 count): small answered 0.875 of them well, so above 0.5938 with confidence 0.9
+)"},
+      {{0, 1}, "e", R"(signals
+  known = -1
+    abstains: 1 of 9 recorded requests are near (cosine at least 0.8; at most 16 count), fewer than 5
+)"},
+      {{0, 1}, "f", "signals\n  known = -1\n    abstains: the embedding is not one of \"e\"\n"},
+      {{}, "", "signals\n  known = -1\n    abstains: the caller passed no embedding\n"},
+  };
+  for (const auto& [embedding, model, signal] : kCases) {
+    Request request;
+    request.embedding = embedding;
+    request.embedding_model = model;
+    Features features;
+    Verdict verdict;
+    program->Read(request, {}, &features);
+    program->Evaluate(request, {}, features, &verdict);
+    const std::string text = Explain(*program, request, {}, features, verdict, nullptr).ToString();
+    EXPECT_EQ(text.substr(0, text.find("rules")), signal);
+  }
 }
 
 }  // namespace

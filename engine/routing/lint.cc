@@ -35,6 +35,7 @@ Domain DomainOf(const CompiledSignal& signal, int patterns) {
     case SignalKind::kScorer:
       return {};
     case SignalKind::kExamples:
+    case SignalKind::kOutcomes:
       return {-1, std::nextafter(1.0, 2.0), false};
     case SignalKind::kMeasure:
       break;

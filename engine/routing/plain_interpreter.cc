@@ -15,9 +15,9 @@ constexpr int kNotPreferred = 1'000'000;
 
 class Interpreter {
  public:
-  Interpreter(const policy::Policy& policy, std::span<const CandidateFacts> facts, const Request& request,
-              const Context& context)
-      : policy_(policy), facts_(facts), request_(request), context_(context) {}
+  Interpreter(const policy::Policy& policy, std::span<const CandidateFacts> facts,
+              std::span<const PlainOutcome> outcomes, const Request& request, const Context& context)
+      : policy_(policy), facts_(facts), outcomes_(outcomes), request_(request), context_(context) {}
 
   PlainResult Run() {
     PlainResult result;
@@ -239,6 +239,7 @@ class Interpreter {
       return count;
     }
     if (signal.has_examples()) return Nearest(signal.examples());
+    if (signal.has_outcomes()) return Guarded(signal.outcomes());
     switch (signal.measure()) {
       case policy::INPUT_TOKENS:
         return static_cast<double>(context_.input_tokens);
@@ -263,20 +264,60 @@ class Interpreter {
     }
   }
 
+  double Cosine(std::span<const float> embedding) const {
+    double dot = 0;
+    double of_request = 0;
+    double of_other = 0;
+    for (size_t i = 0; i < embedding.size(); ++i) {
+      dot += request_.embedding[i] * embedding[i];
+      of_request += request_.embedding[i] * request_.embedding[i];
+      of_other += embedding[i] * embedding[i];
+    }
+    return of_request == 0 ? 0 : dot / std::sqrt(of_request) / std::sqrt(of_other);
+  }
+
+  // The probability of `good` or more of `near`, each good with probability `share`.
+  static double Tail(int good, int near, double share) {
+    double tail = 0;
+    for (int k = good; k <= near; ++k) {
+      double ways = 1;
+      for (int i = 0; i < k; ++i) ways *= static_cast<double>(near - i) / (i + 1);
+      tail += ways * std::pow(share, k) * std::pow(1 - share, near - k);
+    }
+    return tail;
+  }
+
+  // The share under which as many good ones would be as unlikely as the confidence says. Of all that are
+  // near: policies must not ask for fewer.
+  double Guarded(const policy::Outcomes& outcomes) const {
+    if (request_.embedding_model != outcomes.embedding_model()) return -1;
+    int near = 0;
+    int good = 0;
+    for (const PlainOutcome& outcome : outcomes_) {
+      const bool well = outcome.well.count(outcomes.candidate()) > 0;
+      if (!well && outcome.badly.count(outcomes.candidate()) == 0) continue;
+      if (outcome.embedding.size() != request_.embedding.size()) return -1;
+      if (Cosine(outcome.embedding) < outcomes.least_similarity()) continue;
+      ++near;
+      good += well ? 1 : 0;
+    }
+    if (near < outcomes.least_neighbours()) return -1;
+    double low = 0;
+    double high = 1;
+    for (int i = 0; i < 50; ++i) {
+      const double middle = (low + high) / 2;
+      (Tail(good, near, middle) < 1 - outcomes.confidence() ? low : high) = middle;
+    }
+    return good == 0 ? 0 : low;
+  }
+
   // The cosine with the nearest example.
   double Nearest(const policy::Examples& examples) const {
     if (request_.embedding_model != examples.embedding_model()) return 0;
     double best = -1;
     for (const policy::Example& example : examples.example()) {
       if (example.embedding_size() != static_cast<int>(request_.embedding.size())) return 0;
-      double dot = 0, of_request = 0, of_example = 0;
-      for (int i = 0; i < example.embedding_size(); ++i) {
-        dot += request_.embedding[i] * example.embedding(i);
-        of_request += request_.embedding[i] * request_.embedding[i];
-        of_example += example.embedding(i) * example.embedding(i);
-      }
-      if (of_request == 0) return 0;
-      best = std::max(best, dot / std::sqrt(of_request) / std::sqrt(of_example));
+      best = std::max(best, Cosine({example.embedding().data(), request_.embedding.size()}));
     }
     return best;
   }
@@ -351,6 +392,7 @@ class Interpreter {
 
   const policy::Policy& policy_;
   std::span<const CandidateFacts> facts_;
+  std::span<const PlainOutcome> outcomes_;
   const Request& request_;
   const Context& context_;
 };
@@ -358,8 +400,9 @@ class Interpreter {
 }  // namespace
 
 PlainResult Interpret(const policy::Policy& policy, std::span<const CandidateFacts> facts,
-                      const Request& request, const Context& context) {
-  return Interpreter(policy, facts, request, context).Run();
+                      std::span<const PlainOutcome> outcomes, const Request& request,
+                      const Context& context) {
+  return Interpreter(policy, facts, outcomes, request, context).Run();
 }
 
 std::vector<int> PlainChoice(const policy::Policy& policy, const ChoiceContext& context,

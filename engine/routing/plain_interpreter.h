@@ -30,9 +30,16 @@ struct PlainResult {
       preferred;  // By candidate: how many rules preferred others before it did; large: none did.
 };
 
-// Gates, scores and rules.
+// A recorded request and who answered it well, as a line of an outcomes file has it.
+struct PlainOutcome {
+  std::vector<float> embedding;
+  std::set<std::string> well;
+  std::set<std::string> badly;
+};
+
+// Gates, scores and rules. `outcomes` are those of every outcomes file.
 PlainResult Interpret(const policy::Policy& policy, std::span<const CandidateFacts> facts,
-                      const Request& request, const Context& context);
+                      std::span<const PlainOutcome> outcomes, const Request& request, const Context& context);
 
 // The choice among what passed: the candidates in the order in which they are tried. Takes out what latency
 // and tool loops rule out. Exploration is left to others.

@@ -86,6 +86,17 @@ void RandomPolicies::AddSignal(policy::Policy* policy) {
                                                          policy::TEXT_BYTES,      policy::QUESTION_MARKS};
   policy::Signal* signal = policy->add_signals();
   signal->set_name(absl::StrCat("s", policy->signals_size()));
+  if (Chance(5)) {
+    policy::Outcomes* outcomes = signal->mutable_outcomes();
+    outcomes->set_file(std::string(kOutcomesFile));
+    outcomes->set_embedding_model("e");
+    outcomes->set_candidate(Chance(70) ? "small" : "large");
+    outcomes->set_neighbours(7);
+    outcomes->set_least_neighbours(4 + Below(3));
+    outcomes->set_least_similarity(0.9);
+    outcomes->set_confidence(Chance(50) ? 0.9 : 0.75);
+    return;
+  }
   switch (Below(5)) {
     case 0:
       signal->set_measure(OneOf(kMeasures));

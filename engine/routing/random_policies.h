@@ -4,11 +4,15 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policies/policy.pb.h"
 
 namespace purser::routing {
+
+// What their outcomes are read from: of "small" and "large", at most seven of each near to any request.
+inline constexpr std::string_view kOutcomesFile = "outcomes.jsonl";
 
 // Draws small policies whose parts refer to each other often, and texts that meet them often. The same seed,
 // the same draws, on every platform.

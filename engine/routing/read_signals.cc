@@ -185,6 +185,9 @@ void Program::Read(const Request& request, const Context& context, Features* fea
       case SignalKind::kExamples:
         number = Nearest(signal, request);
         break;
+      case SignalKind::kOutcomes:
+        number = signal.outcomes->Estimate(request.embedding, request.embedding_model).guarded;
+        break;
     }
     if (!std::isfinite(number)) number = 0;
   }
