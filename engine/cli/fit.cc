@@ -1,4 +1,5 @@
-// purser fit --data D.jsonl --out SCORER.textproto: learns a scorer from labelled prompts.
+// purser fit --data D.jsonl --out SCORER.textproto: learns a scorer from labelled prompts, or from a ledger
+// whose calls had outcomes.
 
 #include <cstdio>
 #include <fstream>
@@ -8,8 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "engine/cli/ledger_calls.h"
 #include "engine/cli/verbs.h"
 #include "engine/routing/evaluation.h"
+#include "engine/routing/observed_calls.h"
 #include "engine/routing/training.h"
 #include "google/protobuf/text_format.h"
 
@@ -18,6 +21,7 @@ namespace {
 
 struct FitCommand {
   std::vector<std::string> data;
+  LedgerCallsSource ledger;
   std::string out;
   int hold_out = 0;
   size_t labels = 0;
@@ -32,6 +36,45 @@ std::vector<routing::Labelled> ReadAll(const std::vector<std::string>& paths) {
     all.insert(all.end(), data->begin(), data->end());
   }
   return all;
+}
+
+std::vector<routing::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
+  const absl::StatusOr<LedgerCalls> read = ReadLedgerCalls(source);
+  if (!read.ok()) Fail("fit", std::string(read.status().message()));
+  std::printf("%zu calls of %s and %s with an outcome and a prompt; left out: ", read->calls.size(),
+              source.strong.c_str(), source.weak.c_str());
+  std::printf(
+      "%lld without outcome, %lld without prompt, %lld retried or failed over, %lld not drawn to explore\n",
+      static_cast<long long>(read->without_outcome), static_cast<long long>(read->without_prompt),
+      static_cast<long long>(read->not_chosen), static_cast<long long>(read->not_explored));
+  absl::StatusOr<routing::ObservedLabels> observed = routing::LabelsOf(read->calls);
+  if (!observed.ok()) Fail("fit", absl::StrCat(source.ledger, ": ", observed.status().message()));
+  std::printf("%zu prompts that both answered, %zu that one did", observed->of_both, observed->of_one);
+  if (observed->of_one > 0) {
+    std::printf(
+        " (%s %.1f%%), weighed as if %s", source.strong.c_str(), 100 * observed->strong_share,
+        source.explored_by.empty() ? "the prompt had no say in which; see --explored-by" : "drawn by chance");
+  }
+  std::printf("\n");
+  return std::move(observed->labels);
+}
+
+std::vector<routing::Labelled> Read(const FitCommand& command) {
+  std::vector<routing::Labelled> data = ReadAll(command.data);
+  if (!command.ledger.ledger.empty()) {
+    const std::vector<routing::Labelled> observed = ReadFromLedger(command.ledger);
+    data.insert(data.end(), observed.begin(), observed.end());
+  }
+  if (data.empty())
+    Fail("fit", "there is nothing to learn from; expected --data, or --ledger with --prompts");
+  return data;
+}
+
+// What was read, for error messages.
+std::string SourcesOf(const FitCommand& command) {
+  std::vector<std::string> sources = command.data;
+  if (!command.ledger.ledger.empty()) sources.push_back(command.ledger.ledger);
+  return absl::StrJoin(sources, ", ");
 }
 
 void PrintRow(const char* name, const routing::Spread& spread) {
@@ -65,7 +108,7 @@ void Write(const routing::LearnedScorer& scorer, const std::string& path) {
 void HoldOut(const FitCommand& command, const std::vector<routing::Labelled>& data) {
   const auto report = routing::HoldOut(data, command.options, command.hold_out, command.labels);
   if (!report.ok()) {
-    Fail("fit", absl::StrCat(absl::StrJoin(command.data, ", "), ": ", report.status().message()));
+    Fail("fit", absl::StrCat(SourcesOf(command), ": ", report.status().message()));
   }
   std::printf(
       "APGR on %zu prompts held out from everything, after fitting on the other %zu; mean and spread over "
@@ -75,7 +118,7 @@ void HoldOut(const FitCommand& command, const std::vector<routing::Labelled>& da
 }
 
 void RunFit(const FitCommand& command) {
-  const std::vector<routing::Labelled> data = ReadAll(command.data);
+  const std::vector<routing::Labelled> data = Read(command);
   if (command.hold_out > 0) {
     HoldOut(command, data);
     return;
@@ -84,7 +127,7 @@ void RunFit(const FitCommand& command) {
     Fail("fit", "says nowhere where to write the scorer; expected --out, or --hold-out");
   const absl::StatusOr<routing::Fitted> fitted = routing::FitScorer(data, command.options);
   if (!fitted.ok()) {
-    Fail("fit", absl::StrCat(absl::StrJoin(command.data, ", "), ": ", fitted.status().message()));
+    Fail("fit", absl::StrCat(SourcesOf(command), ": ", fitted.status().message()));
   }
   std::printf(
       "%zu prompts; APGR on those that were not fitted on, mean and spread over %d deals into folds:\n",
@@ -106,8 +149,20 @@ void AddFitVerb(CLI::App& app) {
   auto command = std::make_shared<FitCommand>();
   CLI::App* verb = app.add_subcommand("fit", "Learn which prompts need the strong model");
   verb->add_option("--data", command->data,
-                   "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; may be repeated")
-      ->required();
+                   "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; may be repeated");
+  CLI::Option* ledger = verb->add_option("--ledger", command->ledger.ledger,
+                                         "Ledger whose calls were settled with their success");
+  CLI::Option* prompts = verb->add_option("--prompts", command->ledger.prompts,
+                                          "With --ledger: lines of {\"request_id\", \"prompt\"}");
+  CLI::Option* strong =
+      verb->add_option("--strong", command->ledger.strong, "With --ledger: the strong candidate");
+  CLI::Option* weak = verb->add_option("--weak", command->ledger.weak, "With --ledger: the weak candidate");
+  ledger->needs(prompts)->needs(strong)->needs(weak);
+  verb->add_option(
+          "--explored-by", command->ledger.explored_by,
+          "With --ledger: only calls whose candidate this policy drew (routing.exploration). Without it the "
+          "model that served a call is taken to have nothing to do with its prompt")
+      ->needs(ledger);
   verb->add_option("--out", command->out, "Scorer to write, protobuf text");
   verb->add_option("--seed", command->options.seed, "Deals prompts out to folds")->capture_default_str();
   verb->add_option("--folds", command->options.folds, "Of cross-validation")->capture_default_str();
@@ -119,7 +174,9 @@ void AddFitVerb(CLI::App& app) {
       "Writes nothing if the scorer does not beat random, length-only and constant routers on prompts it was "
       "not\n"
       "fitted on.\n"
-      "Example: purser fit --data labelled.jsonl --out scorer.textproto");
+      "Example: purser fit --data labelled.jsonl --out scorer.textproto\n"
+      "Example: purser fit --ledger books --prompts prompts.jsonl --strong large --weak small \\\n"
+      "             --explored-by policy.textproto --out scorer.textproto");
   verb->callback([command] { RunFit(*command); });
 }
 

@@ -80,9 +80,7 @@ Draw DrawFor(const ChoiceSettings& settings, std::string_view request_id) {
 }
 
 void Explore(const ChoiceSettings& settings, const ChoiceContext& context, Choice* choice) {
-  if (settings.exploration_share <= 0 || choice->count < 2 || context.request_id.empty()) return;
-  const Draw draw = DrawFor(settings, context.request_id);
-  if (draw.share >= settings.exploration_share) return;
+  if (choice->count < 2 || !Explores(settings, context.request_id)) return;
   int drawable = choice->count;
   if (settings.exploration_most_times_cheapest > 0) {
     int64_t cheapest = kMost;
@@ -94,12 +92,18 @@ void Explore(const ChoiceSettings& settings, const ChoiceContext& context, Choic
     drawable = static_cast<int>(dear - choice->ranked.begin());
     if (drawable == 0) return;
   }
-  const auto picked = choice->ranked.begin() + static_cast<int>(draw.pick % static_cast<uint64_t>(drawable));
+  const auto picked = choice->ranked.begin() + static_cast<int>(DrawFor(settings, context.request_id).pick %
+                                                                static_cast<uint64_t>(drawable));
   std::rotate(choice->ranked.begin(), picked, picked + 1);
   choice->explored = true;
 }
 
 }  // namespace
+
+bool Explores(const ChoiceSettings& settings, std::string_view request_id) {
+  return settings.exploration_share > 0 && !request_id.empty() &&
+         DrawFor(settings, request_id).share < settings.exploration_share;
+}
 
 void Choose(const ChoiceSettings& settings, const ChoiceContext& context, std::span<const Price> prices,
             Verdict* verdict, Choice* choice) {

@@ -71,6 +71,9 @@ struct Choice {
       false;  // The first is the session's current one, and only because of the switch margin.
 };
 
+// Whether the policy draws the candidate of this request rather than choosing it, if more than one passes.
+bool Explores(const ChoiceSettings& settings, std::string_view request_id);
+
 // Orders verdict->candidates: lowest ranked cost first; costs that count as equal by preference, then by the
 // policy's order. Candidates whose price is not known (the policy allows them) come last. What latency limit
 // and tool loop rule out is removed from verdict->candidates with its reason. A pure function of its

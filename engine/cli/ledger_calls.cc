@@ -1,0 +1,117 @@
+#include "engine/cli/ledger_calls.h"
+
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "engine/ledger/record_reader.h"
+#include "engine/routing/choice.h"
+#include "engine/routing/program.h"
+#include "nlohmann/json.hpp"
+#include "policies/textproto.h"
+
+namespace purser::cli {
+namespace {
+
+using Prompts = std::unordered_map<std::string, std::string>;  // By request id.
+
+absl::StatusOr<Prompts> ReadPrompts(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) {
+    return absl::NotFoundError(
+        absl::StrCat(path, ": cannot be read; expected lines of {\"request_id\", \"prompt\"}"));
+  }
+  Prompts prompts;
+  std::string text;
+  for (int number = 1; std::getline(in, text); ++number) {
+    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const auto text_of = [&](const char* key) -> std::optional<std::string> {
+      if (!line.is_object() || !line.contains(key) || !line[key].is_string()) return std::nullopt;
+      return line[key].get<std::string>();
+    };
+    std::optional<std::string> id = text_of("request_id");
+    std::optional<std::string> prompt = text_of("prompt");
+    if (!id || !prompt) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ":", number, ": the line is not {\"request_id\": \"...\", \"prompt\": \"...\"}"));
+    }
+    prompts.insert_or_assign(*std::move(id), *std::move(prompt));
+  }
+  return prompts;
+}
+
+absl::StatusOr<std::shared_ptr<const routing::Program>> ReadExploring(const std::string& path) {
+  policy::Policy policy;
+  Diagnostics diagnostics = ReadTextproto(path, &policy);
+  routing::CompileOptions options;
+  if (const size_t slash = path.rfind('/'); slash != std::string::npos)
+    options.directory = path.substr(0, slash);
+  auto program = diagnostics.ok() ? routing::Program::Compile(policy, {}, options, &diagnostics) : nullptr;
+  if (program == nullptr) return diagnostics.ToStatus();
+  if (!(program->choice_settings().exploration_share > 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": the policy does not explore; expected routing { exploration { share: ... } }"));
+  }
+  return program;
+}
+
+// Nothing: nobody told.
+std::optional<double> GoodOf(const ledger::RecordView& record) {
+  if (record.quality.has_value()) return *record.quality;
+  if (record.outcome == ledger::SUCCEEDED) return 1;
+  if (record.outcome == ledger::FAILED) return 0;
+  return std::nullopt;
+}
+
+bool Names(const ledger::RecordView& record, const std::string& name) {
+  return record.candidate == name || record.model == name;
+}
+
+}  // namespace
+
+absl::StatusOr<LedgerCalls> ReadLedgerCalls(const LedgerCallsSource& source) {
+  const absl::StatusOr<Prompts> prompts = ReadPrompts(source.prompts);
+  if (!prompts.ok()) return prompts.status();
+  std::shared_ptr<const routing::Program> exploring;
+  if (!source.explored_by.empty()) {
+    absl::StatusOr<std::shared_ptr<const routing::Program>> read = ReadExploring(source.explored_by);
+    if (!read.ok()) return read.status();
+    exploring = *std::move(read);
+  }
+  absl::StatusOr<std::unique_ptr<ledger::RecordReader>> reader = ledger::RecordReader::Open(source.ledger);
+  if (!reader.ok()) return reader.status();
+  (*reader)->LeaveOutLists();
+
+  LedgerCalls read;
+  ledger::Entry entry;
+  while (true) {
+    const absl::StatusOr<bool> more = (*reader)->Next(&entry);
+    if (!more.ok()) return more.status();
+    if (!*more) break;
+    const ledger::RecordView& record = entry.record;
+    const bool strong = Names(record, source.strong);
+    if (entry.adjustment || entry.sign < 0 || record.cache_hit != ledger::CACHE_NONE) continue;
+    if (!strong && !Names(record, source.weak)) continue;
+    const std::optional<double> good = GoodOf(record);
+    const auto prompt = prompts->find(std::string(record.request_id));
+    if (!good) {
+      ++read.without_outcome;
+    } else if (record.attempt > 1 || (record.flags & ledger::FAILED_OVER) != 0) {
+      ++read.not_chosen;
+    } else if (exploring != nullptr && !routing::Explores(exploring->choice_settings(), record.request_id)) {
+      ++read.not_explored;
+    } else if (prompt == prompts->end()) {
+      ++read.without_prompt;
+    } else {
+      read.calls.push_back({prompt->second, strong, *good});
+    }
+  }
+  return read;
+}
+
+}  // namespace purser::cli
