@@ -13,22 +13,25 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::vector<std::string> ErrorsOf(const std::string& policy) {
+std::vector<std::string> FindingsOf(const std::string& policy, Severity severity) {
   ModelStatsTable models;
   ClassStatsTable classes;
   std::vector<Diagnostics> diagnostics;
   const auto revision = Revision::Compile(
       {.policy_file = "", .policy_text = policy, .price_books = {}},
       {.models = &models, .classes = &classes, .now_nanos = 0, .previous = nullptr}, &diagnostics);
-  std::vector<std::string> errors;
+  std::vector<std::string> findings;
+  bool errors = false;
   for (const Diagnostics& of_file : diagnostics) {
+    errors |= of_file.errors() > 0;
     for (const Diagnostic& diagnostic : of_file.Sorted()) {
-      if (diagnostic.severity == Severity::kError) errors.push_back(diagnostic.ToString());
+      if (diagnostic.severity == severity) findings.push_back(diagnostic.ToString());
     }
   }
-  EXPECT_EQ(revision == nullptr, !errors.empty());
-  return errors;
+  EXPECT_EQ(revision == nullptr, errors);
+  return findings;
 }
+std::vector<std::string> ErrorsOf(const std::string& policy) { return FindingsOf(policy, Severity::kError); }
 
 TEST(CheckPolicy, FivePlantedMistakesAreFiveErrorsOnTheirLines) {
   EXPECT_THAT(
@@ -65,6 +68,50 @@ TEST(CheckPolicy, WhatCannotBeReadIsOneError) {
 
 TEST(CheckPolicy, AGoodPolicyHasNone) {
   EXPECT_THAT(ErrorsOf("candidates { model: \"gpt-5\" }"), ElementsAre());
+}
+
+TEST(CheckPolicy, WhatCannotBeMeantIsAWarningOnItsLine) {
+  const struct {
+    std::string policy;  // After a candidate on the first line.
+    std::string warning;
+  } kCases[] = {
+      {"signals { name: \"n\" measure: HOUR }\n"
+       "rules { name: \"x\" when { signal: \"n\" at_least: 30 } min_quality: 50 }\n",
+       "policy:3:1: warning: the rule \"x\" can never hold"},
+      {"signals { name: \"n\" measure: MESSAGES }\n"
+       "rules { name: \"x\" when { signal: \"n\" at_least: 2 } min_quality: 50 stop: true }\n"
+       "rules { name: \"y\" when { signal: \"n\" at_least: 4 } min_quality: 80 }\n",
+       "policy:4:1: warning: the rule \"y\" is never reached: whenever it holds, \"x\" has ended the round"},
+      {"signals { name: \"n\" measure: MESSAGES }\n"
+       "scores { name: \"s\" terms { signal: \"n\" weight: 1 most: 10 } bands { name: \"low\" to: 2 }\n"
+       "  bands { name: \"high\" from: 5 } on_no_signal { band: \"low\" } }\n"
+       "rules { name: \"x\" when { score: \"s\" band: \"high\" } min_quality: 50 }\n",
+       "warning: no band covers 2 to 5"},
+      {"candidates { model: \"made-up\" quality: 20 }\n", "policy:2:14: warning: no price is known"},
+      {"budgets { name: \"tiny\" scope: TASK usd: \"0.0001\" }\n",
+       "policy:2:36: warning: the budget \"tiny\" is smaller than its cheapest call"},
+      {"budgets { name: \"short\" scope: TASK output_tokens: 300 }\n",
+       "policy:2:37: warning: the budget \"short\" is smaller than its cheapest call: an answer of ordinary "
+       "length "
+       "has 400 tokens"},
+      {"signals { name: \"r\" patterns { regex: \"(foo)*\" } }\n"
+       "rules { name: \"x\" when { signal: \"r\" } min_quality: 50 }\n",
+       "\"(foo)*\" matches every text"},
+  };
+  for (const auto& [policy, warning] : kCases) {
+    const std::vector<std::string> warnings =
+        FindingsOf("candidates { model: \"gpt-5\" quality: 90 }\n" + policy, Severity::kWarning);
+    EXPECT_THAT(warnings, ElementsAre(HasSubstr(warning)));
+  }
+  // A budget that is just large enough, and one for a candidate that costs less.
+  for (const char* budget : {"usd: \"0.005\"", "usd: \"0.0005\" only_for { models: \"gpt-5-nano\" }"}) {
+    EXPECT_THAT(
+        FindingsOf(std::string("candidates { model: \"gpt-5\" } candidates { model: \"gpt-5-nano\" }\n"
+                               "budgets { name: \"b\" scope: TASK ") +
+                       budget + " }",
+                   Severity::kWarning),
+        ElementsAre());
+  }
 }
 
 TEST(CheckPolicy, MistakesOfCachingStandOnTheirLines) {

@@ -181,6 +181,30 @@ const LearnedEstimates& EngineImpl::ReadLearned(const Revision& revision,
   return estimates;
 }
 
+void EngineImpl::FindCurrent(const Revision& revision, const Request& request, DecideScratch* scratch) const {
+  scratch->current = -1;
+  scratch->without_prefix = {};
+  const uint64_t model = served_before_.Find(request);
+  if (model == 0) return;
+  const int count = static_cast<int>(revision.candidates().size());
+  for (int i = 0; i < count; ++i) {
+    if (revision.candidates()[i].model_hash != model) {
+      scratch->without_prefix.Add(i);
+    } else if (scratch->current < 0) {
+      scratch->current = i;
+    }
+  }
+}
+
+routing::ChoiceContext ChoiceContextOf(const Request& request, const DecideScratch& scratch) {
+  routing::ChoiceContext context;
+  context.request_id = request.id;
+  context.deferrable = request.deferrable;
+  context.current = scratch.current;
+  context.in_tool_loop = !request.messages.empty() && request.messages.back().role == Role::kTool;
+  return context;
+}
+
 void EngineImpl::QuoteCandidates(const Revision& revision, const Request& request, int64_t now,
                                  DecideScratch* scratch, Decision* decision) const {
   const size_t count = revision.candidates().size();
@@ -315,13 +339,10 @@ void EngineImpl::Route(const Request& request, int64_t now, DecideScratch* scrat
   for (const routing::ScoreValue& score : scratch->verdict.scores) decision->no_signal |= score.no_signal;
   if (scratch->verdict.candidates.empty()) return RefuseForRouting(revision, *scratch, decision);
 
+  FindCurrent(revision, request, scratch);
   QuoteCandidates(revision, request, now, scratch, decision);
-  routing::ChoiceContext choice_context;
-  choice_context.request_id = request.id;
-  choice_context.deferrable = request.deferrable;
-  choice_context.in_tool_loop = !request.messages.empty() && request.messages.back().role == Role::kTool;
-  routing::Choose(revision.program().choice_settings(), choice_context, scratch->prices, &scratch->verdict,
-                  &scratch->choice);
+  routing::Choose(revision.program().choice_settings(), ChoiceContextOf(request, *scratch), scratch->prices,
+                  &scratch->verdict, &scratch->choice);
   if (scratch->choice.count == 0) return RefuseForRouting(revision, *scratch, decision);
   FindBestConstant(revision, scratch);
   for (int i = 0; i < scratch->choice.count; ++i)

@@ -83,11 +83,17 @@ struct DecideScratch {
   void SetQuoteInput(int candidate, pricing::QuoteInput* input) const {
     input->input_tokens = input_tokens[candidate];
     input->most_input_tokens = most_input_tokens[candidate];
-    input->cached_tokens = std::clamp<int64_t>(request_input.cached_tokens, 0, input->input_tokens);
+    const int64_t cached = without_prefix.Has(candidate) ? 0 : request_input.cached_tokens;
+    input->cached_tokens = std::clamp<int64_t>(cached, 0, input->input_tokens);
     input->cache_write_tokens = std::clamp<int64_t>(request_input.cache_write_tokens, 0, input->input_tokens);
     input->output_tokens = output_tokens[candidate].expected;
     input->most_output_tokens = output_tokens[candidate].most;
   }
+
+  // The candidate that served the request's task or session before, and those of other models, which cannot
+  // have its cached prefix. -1 and none: not known.
+  int current = -1;
+  routing::CandidateSet without_prefix;
 
   budget::Scope scope;
 

@@ -17,12 +17,16 @@
 #include "engine/purser.h"
 #include "engine/revision.h"
 #include "engine/routing/choice.h"
+#include "engine/served_before.h"
 #include "engine/snapshot_keeper.h"
 
 namespace purser {
 
 struct DecideScratch;  // decide_scratch.h
 struct LearnedEstimates;
+
+// What the choice has to know of the request. After FindCurrent.
+routing::ChoiceContext ChoiceContextOf(const Request& request, const DecideScratch& scratch);
 
 // The engine behind purser.h. Its methods are in engine.cc (life and small ones), decide.cc (everything
 // before dispatch), settle.cc (everything after), explain.cc and shadow.cc.
@@ -73,6 +77,8 @@ class EngineImpl final : public Engine {
                    DecideScratch* scratch) const;
   bool AnswerFromCache(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
                        Decision* decision);
+  // Before candidates are quoted: what a switch loses is in the quotes.
+  void FindCurrent(const Revision& revision, const Request& request, DecideScratch* scratch) const;
   const LearnedEstimates& ReadLearned(const Revision& revision, const Revision::RequestClass& request_class,
                                       const Request& request, DecideScratch* scratch) const;
   void QuoteCandidates(const Revision& revision, const Request& request, int64_t now, DecideScratch* scratch,
@@ -108,6 +114,7 @@ class EngineImpl final : public Engine {
   std::unique_ptr<budget::Accounts> accounts_;
   std::unique_ptr<Journal> journal_;  // Null: no ledger.
   PendingCalls pending_;
+  ServedBefore served_before_;
   Recovered recovered_;
   std::unique_ptr<SnapshotKeeper> snapshots_;  // Null: no ledger, or not started.
 };

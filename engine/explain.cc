@@ -69,18 +69,18 @@ std::string EngineImpl::Explain(const Request& request) {
   ReadSignals(revision, revision.plan(), request, now, &scratch);
   decision.candidates.assign(revision.candidates().size(), CandidateOutcome{});
   revision.program().Evaluate(request, scratch.context, scratch.features, &scratch.verdict);
+  FindCurrent(revision, request, &scratch);
   QuoteCandidates(revision, request, now, &scratch, &decision);
-  routing::ChoiceContext choice_context;
-  choice_context.request_id = request.id;
-  choice_context.deferrable = request.deferrable;
-  choice_context.in_tool_loop = !request.messages.empty() && request.messages.back().role == Role::kTool;
-  routing::Choose(revision.program().choice_settings(), choice_context, scratch.prices, &scratch.verdict,
-                  &scratch.choice);
+  routing::Choose(revision.program().choice_settings(), ChoiceContextOf(request, scratch), scratch.prices,
+                  &scratch.verdict, &scratch.choice);
 
   std::string text = absl::StrCat("policy ", revision.policy().name(), " ", absl::Hex(revision.policy_hash()),
                                   ", prices ", absl::Hex(revision.price_hash()), "\n");
   absl::StrAppend(&text, "input ", scratch.context.input_tokens, " tokens",
-                  scratch.counted_by_caller ? " (counted by the caller)" : " (estimated)", "\n\n");
+                  scratch.counted_by_caller ? " (counted by the caller)" : " (estimated)", "\n");
+  if (scratch.current >= 0)
+    absl::StrAppend(&text, "served before by ", revision.candidates()[scratch.current].name, "\n");
+  absl::StrAppend(&text, "\n");
   text += routing::Explain(revision.program(), request, scratch.context, scratch.features, scratch.verdict,
                            &scratch.choice)
               .ToString();
@@ -112,8 +112,11 @@ std::string EngineImpl::Explain(const Request& request) {
   if (scratch.choice.count == 0) {
     absl::StrAppend(&text, "  refused: ", revision.program().RefusalMessage(scratch.verdict), "\n");
   } else {
+    const char* why = scratch.choice.explored       ? ": drawn to explore"
+                      : scratch.choice.kept_current ? ": leaving it would save less than the switch margin"
+                                                    : "";
     absl::StrAppend(&text, "  ", revision.candidates()[scratch.choice.ranked[0].candidate].name,
-                    ", if its accounts have room\n");
+                    ", if its accounts have room", why, "\n");
   }
   return text;
 }

@@ -73,7 +73,9 @@ struct Request {
   int64_t input_tokens = -1;   // Of the whole input. -1: estimated from messages and tools_json.
   int64_t history_tokens = 0;  // Sent before `messages` and not among them (an agent that passes only what is
                                // new); added to the estimate.
-  int64_t cached_input_tokens = 0;  // Of the input, what the provider's prompt cache is expected to hold.
+  // Of the input, what the provider's prompt cache is expected to hold: at the model that served the task or
+  // session before, or, if the engine has seen none, at any.
+  int64_t cached_input_tokens = 0;
   int64_t cache_write_tokens =
       0;  // Of the input, what the caller asks the provider to keep in its prompt cache.
 

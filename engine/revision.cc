@@ -13,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "engine/bundled_books.h"
 #include "engine/cache_settings.h"
+#include "engine/check_budgets.h"
+#include "engine/clock.h"
 #include "engine/model_hash.h"
 #include "policies/amount.h"
 #include "policies/check.h"
@@ -185,6 +187,8 @@ std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const 
   revision->expected_output_tokens_ = policy.routing().expected_output_tokens() > 0
                                           ? policy.routing().expected_output_tokens()
                                           : kDefaultExpectedOutputTokens;
+  WarnOfBudgetsBelowACall(*revision, lasting.now_nanos > 0 ? lasting.now_nanos : SystemClock().NowNanos(),
+                          &of_policy);
   for (const policy::Signal& signal : policy.signals()) {
     revision->reads_headroom_ |= signal.measure() == policy::BUDGET_HEADROOM;
   }

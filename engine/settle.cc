@@ -223,6 +223,7 @@ void EngineImpl::Learn(const PendingCall& call, const Outcome& outcome, const pr
     return;
   }
   candidate.stats->CountSuccess();
+  served_before_.Note(request, candidate.model_hash);
   if (outcome.latency_ms > 0) candidate.stats->latency_ms.Add(outcome.latency_ms);
   if (usage == nullptr) return;
   outputs_.Observe({candidate.model_hash, request_class.hash, pricing::HashName(request.feature)},

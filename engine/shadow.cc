@@ -34,13 +34,10 @@ void EngineImpl::DecideInShadow(const Revision& shadow, const Request& request, 
   for (const routing::ScoreValue& score : scratch.verdict.scores) out->no_signal |= score.no_signal;
   scratch.choice.count = 0;
   if (!scratch.verdict.candidates.empty()) {
+    FindCurrent(shadow, request, &scratch);
     QuoteCandidates(shadow, request, now, &scratch, &mine.decision);
-    routing::ChoiceContext context;
-    context.request_id = request.id;
-    context.deferrable = request.deferrable;
-    context.in_tool_loop = !request.messages.empty() && request.messages.back().role == Role::kTool;
-    routing::Choose(shadow.program().choice_settings(), context, scratch.prices, &scratch.verdict,
-                    &scratch.choice);
+    routing::Choose(shadow.program().choice_settings(), ChoiceContextOf(request, scratch), scratch.prices,
+                    &scratch.verdict, &scratch.choice);
   }
 
   out->refused = scratch.choice.count == 0;

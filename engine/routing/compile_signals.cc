@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "engine/routing/compiler.h"
@@ -26,6 +28,14 @@ constexpr NamedField kFields[] = {
     {"service_tier", &Request::service_tier},
 };
 
+// Whether texts that have nothing in common all match.
+bool MatchesAnything(const PatternMatcher& matcher, int number) {
+  constexpr std::string_view kUnlike[] = {"a", "Q", "7", " ", "?", "\xc3\xa9"};
+  std::string_view where;
+  return std::all_of(std::begin(kUnlike), std::end(kUnlike),
+                     [&](std::string_view text) { return matcher.Find(number, text, &where); });
+}
+
 void CompilePatterns(const policy::Patterns& patterns, int signal, const std::string& path,
                      CompiledPolicy* out, Diagnostics* diagnostics) {
   if (patterns.regex().empty() && patterns.keyword().empty()) {
@@ -46,6 +56,8 @@ void CompilePatterns(const policy::Patterns& patterns, int signal, const std::st
     if (matcher.Find(*added, "", &nowhere)) {
       diagnostics->Warning(
           at, absl::StrCat("\"", patterns.regex(i), "\" matches every text, the empty one included"));
+    } else if (MatchesAnything(matcher, *added)) {
+      diagnostics->Warning(at, absl::StrCat("\"", patterns.regex(i), "\" matches nearly every text"));
     }
   }
   for (int i = 0; i < patterns.keyword_size(); ++i) {

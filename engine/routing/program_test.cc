@@ -320,6 +320,16 @@ TEST(ProgramTest, LintsWhatCannotBeMeant) {
   };
   const Case cases[] = {
       {R"pb(signals { name: "a" measure: INPUT_TOKENS })pb", "uses the signal \"a\""},
+      {R"pb(signals {
+              name: "a"
+              patterns { regex: "[^x]" }
+            }
+            rules {
+              name: "r"
+              when { signal: "a" }
+              min_quality: 1
+            })pb",
+       "\"[^x]\" matches nearly every text"},
       {R"pb(signals { name: "a" measure: INPUT_TOKENS }
             rules {
               name: "r"
