@@ -49,6 +49,7 @@ void Cache::Impl::BuilderLoop() {
     }
     if (stop_.load()) return;
     BuildGraphs();
+    KeepIfDue();
   }
 }
 

@@ -38,4 +38,10 @@ absl::Status Cache::LoadFrom(const std::string& path, int64_t now_nanos) {
   return impl_->LoadFrom(path, now_nanos);
 }
 
+absl::Status Cache::KeepIn(const std::string& directory, int64_t now_nanos) {
+  return impl_->KeepIn(directory, now_nanos);
+}
+absl::Status Cache::Keep(int64_t now_nanos) { return impl_->Keep(now_nanos); }
+void Cache::StopKeeping() { impl_->StopKeeping(); }
+
 }  // namespace purser::cache

@@ -179,6 +179,21 @@ class Cache {
   // nothing is added; NOT_FOUND if there is none.
   absl::Status LoadFrom(const std::string& path, int64_t now_nanos);
 
+  // Keeps the cache in `directory` from now on: adds what is kept there, then logs every change before the
+  // call that makes it returns. What was stored, and what was invalidated, survives the death of the process
+  // at any instruction; invalidations survive a loss of power too. A log that has outgrown its snapshot is
+  // replaced by a new one in the background, or by Maintain(). Where the disk does not take a change, all
+  // that is kept is removed, so that nothing can come back that has left.
+  // DATA_LOSS: the files are damaged; they are renamed to NAME.damaged, and the cache is kept as it is.
+  // Otherwise after an error nothing is kept: UNAVAILABLE (another cache has the directory, or it cannot be
+  // written), FAILED_PRECONDITION (its files are of another kind or version, or this cache is kept already).
+  absl::Status KeepIn(const std::string& directory, int64_t now_nanos);
+  // Writes a snapshot there now, with what verified mode has learned since the last one.
+  // FAILED_PRECONDITION: the cache is not kept.
+  absl::Status Keep(int64_t now_nanos);
+  // Writes nothing any more: another cache may have the directory.
+  void StopKeeping();
+
  private:
   class Impl;
   std::unique_ptr<Impl> impl_;

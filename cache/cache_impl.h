@@ -14,6 +14,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "cache/cache.h"
+#include "cache/change_log.h"
 #include "cache/epoch.h"
 #include "cache/eviction.h"
 #include "cache/labels.h"
@@ -24,7 +25,7 @@
 
 namespace purser::cache {
 
-struct SnapshotEntry;
+struct SavedEntry;
 
 // Readers (lookup.cc) follow the tables under an epoch Guard; writers (store.cc) hold mutex_.
 class Cache::Impl {
@@ -49,6 +50,11 @@ class Cache::Impl {
   // persist.cc
   absl::Status SaveTo(const std::string& path, int64_t now_nanos) const;
   absl::Status LoadFrom(const std::string& path, int64_t now_nanos);
+
+  // keep.cc
+  absl::Status KeepIn(const std::string& directory, int64_t now_nanos);
+  absl::Status Keep(int64_t now_nanos);
+  void StopKeeping();
 
   // build.cc
   void BuildGraphs();
@@ -102,10 +108,22 @@ class Cache::Impl {
   Partition* MakePartition(Namespace* name_space, const Draft& draft);
   bool Outdated(const Draft& draft, uint64_t generation) const;
   StoreResult Add(const Draft& draft, int64_t now_nanos, uint64_t* id);
-  void Load(const SnapshotEntry& loaded, int64_t now_nanos);
+  void Load(const SavedEntry& loaded, int64_t now_nanos);
+  absl::Status ReadFrom(std::string_view snapshot, int64_t now_nanos);
+  // Under the mutex; the records stay under a Guard.
+  std::vector<const Record*> LiveAt(int64_t now_nanos) const;
+  std::string SnapshotOf(const std::vector<const Record*>& records) const;
   // Namespaces, with what verified mode has learned of them.
   std::vector<std::pair<std::string, std::string>> LearnedStates() const;
   void Link(Record* record, Record* replaced);
+  // What is appended to the log, if there is one.
+  void NoteStored(const Record& record);
+  void NoteLeft(std::string_view name_space, std::span<const std::string_view> key);
+  void NoteInvalidated(LabelKind kind, std::string_view label);
+  void NoteCleared();
+  void Apply(const ChangeLog::Change& change, int64_t now_nanos);
+  bool KeepDue() const;
+  void KeepIfDue();
   void Erase(Record* record, Leaving why);
   void Learn(const Trial& trial, bool right);
   void ReportVerified(const Verifier::Report& report, NamespaceStats* stats) const;
@@ -139,15 +157,23 @@ class Cache::Impl {
   size_t record_bytes_ = 0;
   size_t payload_bytes_ = 0;
   size_t space_bytes_ = 0;  // Namespaces and partitions with their indexes.
+  int64_t last_now_nanos_ = 0;
+  std::unique_ptr<ChangeLog> log_;  // Null: the cache is not kept.
+  uint64_t snapshot_bytes_ = 0;
+  uint64_t unlogged_ = 0;  // Stores since the log was given up.
 
-  // The builder of graphs. Its thread is started by the first merge that is due.
+  // The builder of graphs and snapshots. Its thread is started by the first one that is due.
   std::mutex building_;  // Held for a whole merge; before mutex_.
+  std::mutex keeping_;   // Held for a whole snapshot; before mutex_.
   std::condition_variable wake_;
   bool work_ = false;  // Under mutex_.
   std::atomic<bool> stop_{false};
   std::atomic<size_t> merging_bytes_{0};
   std::thread builder_;
 };
+
+// As it is written to files.
+SavedEntry Describe(const Record& record, const Options& options);
 
 // Scales to unit length and pads with zeros. False for a NaN, an infinity, or nothing but zeros.
 bool Normalise(std::span<const float> embedding, std::vector<float>* unit);

@@ -1,16 +1,15 @@
-// Saving and loading a cache.
+// Saving a cache to one file, and loading it.
 
 #include <cstring>
 
 #include "cache/cache_impl.h"
+#include "cache/file.h"
 #include "cache/kernels.h"
 #include "cache/snapshot.h"
 
 namespace purser::cache {
-namespace {
-
-SnapshotEntry Describe(const Record& record, const Options& options) {
-  SnapshotEntry entry;
+SavedEntry Describe(const Record& record, const Options& options) {
+  SavedEntry entry;
   entry.name_space = record.name_space->name;
   entry.request_class = options.classes[record.request_class].name;
   record.ForEachKeyPart([&entry](std::string_view part) { entry.key.push_back(part); });
@@ -33,32 +32,40 @@ SnapshotEntry Describe(const Record& record, const Options& options) {
   return entry;
 }
 
-}  // namespace
+std::vector<const Record*> Cache::Impl::LiveAt(int64_t now_nanos) const {
+  std::vector<const Record*> records;
+  records.reserve(eviction_.size());
+  eviction_.ForEach([&](const Record* record) {
+    if (record->ServesAt(now_nanos)) records.push_back(record);
+  });
+  return records;
+}
+
+std::string Cache::Impl::SnapshotOf(const std::vector<const Record*>& records) const {
+  SnapshotWriter writer;
+  for (const Record* record : records) writer.Add(Describe(*record, options_));
+  for (const auto& [name_space, state] : LearnedStates()) writer.Add(SnapshotLearned{name_space, state});
+  return writer.Finish();
+}
 
 absl::Status Cache::Impl::SaveTo(const std::string& path, int64_t now_nanos) const {
-  SnapshotWriter writer;
-  {
-    // Records are immutable and live while the guard is held: the mutex is needed only to list them.
-    const Epochs::Guard guard = epochs_.Enter();
-    std::vector<const Record*> records;
-    {
-      const std::lock_guard lock(mutex_);
-      records.reserve(eviction_.size());
-      eviction_.ForEach([&](const Record* record) {
-        if (record->ServesAt(now_nanos)) records.push_back(record);
-      });
-    }
-    for (const Record* record : records) writer.Add(Describe(*record, options_));
-  }
-  for (const auto& [name_space, state] : LearnedStates()) writer.Add(SnapshotLearned{name_space, state});
-  return ReplaceFile(path, writer.Finish());
+  // Records are immutable and live while the guard is held: the mutex is needed only to list them.
+  const Epochs::Guard guard = epochs_.Enter();
+  std::unique_lock lock(mutex_);
+  const std::vector<const Record*> records = LiveAt(now_nanos);
+  lock.unlock();
+  return ReplaceFile(path, SnapshotOf(records));
 }
 
 absl::Status Cache::Impl::LoadFrom(const std::string& path, int64_t now_nanos) {
   std::string bytes;
   if (absl::Status status = ReadFile(path, &bytes); !status.ok()) return status;
+  return ReadFrom(bytes, now_nanos);
+}
+
+absl::Status Cache::Impl::ReadFrom(std::string_view snapshot, int64_t now_nanos) {
   return ReadSnapshot(
-      bytes, [&](const SnapshotEntry& loaded) { Load(loaded, now_nanos); },
+      snapshot, [&](const SavedEntry& loaded) { Load(loaded, now_nanos); },
       [&](const SnapshotLearned& learned) {
         const std::lock_guard lock(mutex_);
         Namespace* name_space = FindNamespace(learned.name_space);
@@ -80,7 +87,7 @@ std::vector<std::pair<std::string, std::string>> Cache::Impl::LearnedStates() co
   return states;
 }
 
-void Cache::Impl::Load(const SnapshotEntry& loaded, int64_t now_nanos) {
+void Cache::Impl::Load(const SavedEntry& loaded, int64_t now_nanos) {
   const size_t class_index = ClassOf(loaded.request_class);
   if (class_index == options_.classes.size() || options_.classes[class_index].mode == Mode::kOff) return;
   if (now_nanos >= loaded.expires_nanos) return;

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "cache/cache.h"
+#include "cache/entry_bytes.h"
+#include "cache/file.h"
 #include "cache/hash.h"
 #include "cache/snapshot.h"
 
@@ -218,7 +220,7 @@ TEST(PersistTest, FilesOfHostileEntriesAreLoadedWithoutHarm) {
       return text;
     };
     for (int i = 0; i < 20; ++i) {
-      SnapshotEntry entry;
+      SavedEntry entry;
       entry.name_space = bytes(3);
       for (uint64_t parts = random() % 4; parts > 0; --parts) entry.key.push_back(bytes(5));
       entry.text = bytes(40);

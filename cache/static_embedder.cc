@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "cache/file.h"
 #include "cache/hash.h"
-#include "cache/snapshot.h"
 #include "nlohmann/json.hpp"
 
 namespace purser::cache {

@@ -53,6 +53,7 @@ Cache::Impl::Impl(Options options)
 
 Cache::Impl::~Impl() {
   StopBuilder();
+  log_.reset();
   Clear();
 }
 
@@ -101,7 +102,17 @@ StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* 
   if (Outdated(draft, entry.generation)) return StoreResult::kOutdated;
   draft.generation = entry.generation != 0 ? entry.generation : generation_.load();
   if (entry.trial.entry_id != 0) Learn(entry.trial, entry.trial.answer_hash == draft.answer_hash);
-  return Add(draft, now_nanos, id);
+  last_now_nanos_ = now_nanos;
+  const bool replaces = FindExact(draft.name_space, draft.key) != nullptr;
+  uint64_t stored_id = 0;
+  const StoreResult result = Add(draft, now_nanos, &stored_id);
+  if (stored_id == 0) {
+    if (replaces && FindExact(draft.name_space, draft.key) == nullptr) NoteLeft(draft.name_space, draft.key);
+    return result;
+  }
+  NoteStored(*by_id_.at(stored_id));
+  if (id != nullptr) *id = stored_id;
+  return result;
 }
 
 StoreResult Cache::Impl::Add(const Draft& draft, int64_t now_nanos, uint64_t* id) {
@@ -286,6 +297,10 @@ bool Cache::Impl::InvalidateId(uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return false;
+  const Record& record = *found->second;
+  std::vector<std::string_view> key;
+  record.ForEachKeyPart([&key](std::string_view part) { key.push_back(part); });
+  NoteLeft(record.name_space->name, key);
   Erase(found->second, Leaving::kInvalidated);
   epochs_.Reclaim();
   return true;
@@ -294,10 +309,12 @@ bool Cache::Impl::InvalidateId(uint64_t id) {
 void Cache::Impl::Invalidate(LabelKind kind, std::string_view label) {
   const std::lock_guard lock(mutex_);
   labels_.Invalidate(static_cast<uint8_t>(kind), label, generation_.fetch_add(1) + 1);
+  NoteInvalidated(kind, label);
 }
 
 void Cache::Impl::Clear() {
   const std::lock_guard lock(mutex_);
+  NoteCleared();
   while (eviction_.size() > 0) Erase(eviction_.NextToSweep(), Leaving::kCleared);
   std::vector<Namespace*> all;
   // One whose partition is being merged stays until that has ended.
@@ -333,7 +350,10 @@ void Cache::Impl::Learn(const Trial& trial, bool right) {
 }
 
 void Cache::Impl::Maintain(int64_t now_nanos) {
-  if (!options_.background) BuildGraphs();
+  if (!options_.background) {
+    BuildGraphs();
+    KeepIfDue();
+  }
   const std::lock_guard lock(mutex_);
   Sweep(now_nanos, eviction_.size());
   epochs_.Reclaim();

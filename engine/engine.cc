@@ -104,9 +104,10 @@ absl::Status EngineImpl::Start() {
 }
 
 EngineImpl::~EngineImpl() {
-  // A cache that cannot be kept costs money, not correctness.
-  if (revision_ != nullptr && revision_->cache() != nullptr && !CachePathOf(revision_->policy()).empty()) {
-    (void)revision_->cache()->SaveTo(CachePathOf(revision_->policy()), clock_->NowNanos());
+  // Its log holds all but what verified mode has learned. A cache that cannot be kept costs money, not
+  // correctness.
+  if (revision_ != nullptr && revision_->cache() != nullptr) {
+    (void)revision_->cache()->Keep(clock_->NowNanos());
   }
   if (snapshots_ == nullptr) return;
   const auto frames = static_cast<int64_t>(journal_->last_sequence() - snapshots_->kept_through());

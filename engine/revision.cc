@@ -118,13 +118,16 @@ std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, cache::Opt
     return previous_cache;
   }
   auto made = std::make_shared<cache::Cache>(std::move(options));
-  if (const std::string path = CachePathOf(policy); !path.empty()) {
-    const absl::Status loaded = made->LoadFrom(path, now_nanos);
-    // What is damaged or foreign is refused whole: the cache starts empty and says so.
-    if (!loaded.ok() && !absl::IsNotFound(loaded)) {
-      diagnostics->Warning("caching.persistence_directory",
-                           absl::StrCat("the cache starts empty: ", loaded.message()));
-    }
+  const std::string& directory = policy.caching().persistence_directory();
+  if (directory.empty()) return made;
+  if (previous_cache != nullptr && previous->policy().caching().persistence_directory() == directory) {
+    (void)previous_cache->Keep(now_nanos);
+    previous_cache->StopKeeping();
+  }
+  // What is damaged, foreign or in use is refused whole: the cache starts empty and says so.
+  if (const absl::Status kept = made->KeepIn(directory, now_nanos); !kept.ok()) {
+    diagnostics->Warning("caching.persistence_directory",
+                         absl::StrCat("the cache starts empty: ", kept.message()));
   }
   return made;
 }
@@ -134,11 +137,6 @@ std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, cache::Opt
 uint64_t Revision::NextSerial() {
   static std::atomic<uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
-
-std::string CachePathOf(const policy::Policy& policy) {
-  const std::string& directory = policy.caching().persistence_directory();
-  return directory.empty() ? "" : absl::StrCat(directory, "/cache.snapshot");
 }
 
 std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const Lasting& lasting,

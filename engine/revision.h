@@ -121,9 +121,6 @@ class Revision {
   uint64_t price_hash_ = 0;
 };
 
-// Where the policy keeps its cache between runs; empty: nowhere.
-std::string CachePathOf(const policy::Policy& policy);
-
 }  // namespace purser
 
 #endif  // PURSER_ENGINE_REVISION_H_
