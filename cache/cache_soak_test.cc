@@ -64,7 +64,8 @@ struct Ask {
   Query query;
 };
 
-void Soak(IndexKind index, size_t memory, uint64_t topics) {
+// `directory`: where the cache is kept meanwhile; empty: nowhere.
+void Soak(IndexKind index, size_t memory, uint64_t topics, const std::string& directory = "") {
   Options options;
   options.classes[0].threshold = 0.95F;
   options.classes[0].ttl_nanos = 5000;
@@ -74,6 +75,7 @@ void Soak(IndexKind index, size_t memory, uint64_t topics) {
   options.hnsw_m = 4;
   options.hnsw_front = 100;
   Cache cache(options);
+  if (!directory.empty()) ASSERT_TRUE(cache.KeepIn(directory, 0).ok());
   std::atomic<int64_t> now{0};
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> hits{0};
@@ -117,6 +119,7 @@ void Soak(IndexKind index, size_t memory, uint64_t topics) {
         if (i % 31 == 0) cache.InvalidateId(id);
         if (i % 1000 == 999) {
           EXPECT_TRUE(cache.SaveTo(path, at).ok());
+          if (!directory.empty()) EXPECT_TRUE(cache.Keep(at).ok());
         }
         if (i % 3000 == 2999) {
           EXPECT_TRUE(cache.LoadFrom(path, at).ok());
@@ -136,6 +139,10 @@ TEST(CacheSoakTest, FlatUnderEvictions) { Soak(IndexKind::kFlat, size_t{300} << 
 
 // Enough for several full blocks of sketches in each index.
 TEST(CacheSoakTest, LargeFlatIndexesUnderEvictions) { Soak(IndexKind::kFlat, size_t{4} << 20, 3'000); }
+
+TEST(CacheSoakTest, KeptInADirectory) {
+  Soak(IndexKind::kFlat, size_t{1} << 20, 500, std::string(std::getenv("TEST_TMPDIR")) + "/kept");
+}
 
 TEST(CacheSoakTest, GraphsBeingBuilt) { Soak(IndexKind::kHnsw, size_t{4} << 20, 3'000); }
 

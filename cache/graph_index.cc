@@ -247,6 +247,11 @@ GraphIndex::GraphIndex(size_t dimension, const GraphParameters& parameters, Epoc
 
 GraphIndex::~GraphIndex() { delete graph_.load(); }
 
+size_t GraphIndex::WidthFor(size_t nodes, size_t least) {
+  constexpr double kWidth = 0.4;  // 400 in a million.
+  return std::max(least, static_cast<size_t>(kWidth * std::sqrt(static_cast<double>(nodes))));
+}
+
 size_t GraphIndex::dead() const {
   const Graph* graph = graph_.load();
   return graph == nullptr ? 0 : graph->count() - size_;
@@ -273,7 +278,8 @@ void GraphIndex::Search(const float* unit, int64_t now_nanos, bool one_is_enough
   const int good_enough =
       one_is_enough ? static_cast<int>(-(nearest->least() + kRounding) * square) : INT32_MIN;
   graph->SearchBase(scratch.query.data(), graph->Descend(scratch.query.data()),
-                    static_cast<size_t>(parameters_.ef), good_enough, &scratch);
+                    WidthFor(graph->count(), static_cast<size_t>(parameters_.least_ef)), good_enough,
+                    &scratch);
   std::sort_heap(scratch.found.begin(), scratch.found.end(), FartherOnTop);
   const Kernels& kernels = BestKernels();
   size_t compared = 0;

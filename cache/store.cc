@@ -25,7 +25,7 @@ bool Finite(std::span<const float> embedding) {
 }
 
 GraphParameters GraphParametersOf(const Options& options) {
-  return {options.hnsw_m, options.hnsw_ef_construction, options.hnsw_ef};
+  return {options.hnsw_m, options.hnsw_ef_construction, options.hnsw_least_ef};
 }
 
 using LabelTexts = std::vector<std::pair<uint8_t, std::string_view>>;

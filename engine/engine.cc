@@ -108,6 +108,8 @@ EngineImpl::~EngineImpl() {
   // correctness.
   if (revision_ != nullptr && revision_->cache() != nullptr) {
     (void)revision_->cache()->Keep(clock_->NowNanos());
+    // A Decision may outlive this engine, and with it the revision.
+    revision_->cache()->StopKeeping();
   }
   if (snapshots_ == nullptr) return;
   const auto frames = static_cast<int64_t>(journal_->last_sequence() - snapshots_->kept_through());

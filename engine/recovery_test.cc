@@ -300,9 +300,12 @@ TEST_F(RecoveryTest, SnapshotsKeptBesideARunningEngineSayWhatTheLogSays) {
 }
 
 TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {
-  const std::string policy = std::string(kTestCandidates) +
-                             "caching { defaults { mode: EXACT } persistence_directory: \"" +
-                             folder_.string() + "\" }";
+  const auto kept_in = [](const std::filesystem::path& folder) {
+    return std::string(kTestCandidates) + "caching { defaults { mode: EXACT } persistence_directory: \"" +
+           folder.string() + "\" }";
+  };
+  const std::filesystem::path kept = folder_ / "kept";
+  const std::string policy = kept_in(kept);
   const Message message{Role::kUser, "How do I reset my password?"};
   Request request = ThousandTokens();
   request.messages = {&message, 1};
@@ -312,6 +315,15 @@ TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {
     engine->Decide(request, &decision);
     SettleWith(engine.get(), decision.ticket, 1000, 10);
     engine->StoreInCache(request, decision, "Like this.");
+
+    std::filesystem::copy(kept, folder_ / "killed");
+    const auto from_killed = Open(kept_in(folder_ / "killed"));
+    from_killed->Decide(request, &decision);
+    EXPECT_EQ(decision.action, Action::kAnswer) << "a process that was killed just now loses nothing";
+
+    const auto beside = Open(policy);
+    beside->Decide(request, &decision);
+    EXPECT_EQ(decision.action, Action::kDispatch) << "the directory is another engine's";
   }
   {
     const auto engine = Open(policy);
@@ -319,7 +331,7 @@ TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {
     ASSERT_EQ(decision.action, Action::kAnswer);
     EXPECT_EQ(decision.answer, "Like this.");
   }
-  std::ofstream(folder_ / "cache.snapshot") << "something else";
+  std::ofstream(kept / "cache.snapshot") << "something else";
   const auto engine = Open(policy);
   engine->Decide(request, &decision);
   EXPECT_EQ(decision.action, Action::kDispatch) << "a foreign file is refused and the cache starts empty";
