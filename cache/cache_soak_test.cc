@@ -75,7 +75,9 @@ void Soak(IndexKind index, size_t memory, uint64_t topics, const std::string& di
   options.hnsw_m = 4;
   options.hnsw_front = 100;
   Cache cache(options);
-  if (!directory.empty()) ASSERT_TRUE(cache.KeepIn(directory, 0).ok());
+  if (!directory.empty()) {
+    ASSERT_TRUE(cache.KeepIn(directory, 0).ok());
+  }
   std::atomic<int64_t> now{0};
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> hits{0};
@@ -119,7 +121,9 @@ void Soak(IndexKind index, size_t memory, uint64_t topics, const std::string& di
         if (i % 31 == 0) cache.InvalidateId(id);
         if (i % 1000 == 999) {
           EXPECT_TRUE(cache.SaveTo(path, at).ok());
-          if (!directory.empty()) EXPECT_TRUE(cache.Keep(at).ok());
+          if (!directory.empty()) {
+            EXPECT_TRUE(cache.Keep(at).ok());
+          }
         }
         if (i % 3000 == 2999) {
           EXPECT_TRUE(cache.LoadFrom(path, at).ok());
