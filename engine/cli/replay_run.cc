@@ -86,11 +86,11 @@ class Replayer {
  private:
   Request MakeRequest(const TracedCall& traced) {
     const trace::TraceCall& call = traced.call;
-    Request request = RequestOf(call, &messages_);
+    Request request = RequestOf(call, &parts_);
     request.cached_input_tokens = usage_.cache_read_tokens();
     request.time_nanos = traced.time_nanos;
     // A call that opens with a system prompt starts a context of its own; any other continues its task's.
-    const bool fresh = messages_.empty() || messages_.front().role == Role::kSystem;
+    const bool fresh = parts_.messages.empty() || parts_.messages.front().role == Role::kSystem;
     Context& context = contexts_[call.task().empty() ? call.request_id() : call.task()];
     if (fresh) context = {};
     request.history_tokens = context.tokens;
@@ -99,7 +99,7 @@ class Replayer {
       request.unseen_digest = {reinterpret_cast<const char*>(&seen_digest_), sizeof(seen_digest_)};
     }
     context.tokens = usage_.input_tokens() + usage_.output_tokens();
-    for (const Message& message : messages_) {
+    for (const Message& message : parts_.messages) {
       context.digest = absl::HashOf(context.digest, static_cast<int>(message.role),
                                     absl::string_view(message.content.data(), message.content.size()));
     }
@@ -219,7 +219,7 @@ class Replayer {
   pricing::UsageReader reader_;
   pricing::Usage usage_;
   pricing::Cost cost_;
-  std::vector<Message> messages_;
+  RequestParts parts_;
   // What was sent for a task before: its size, and what stands for it in the cache's key.
   struct Context {
     int64_t tokens = 0;

@@ -4,12 +4,15 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "google/protobuf/util/json_util.h"
+#include "policies/policy.pb.h"
 
 namespace purser::cli {
 
@@ -20,11 +23,24 @@ Role RoleOf(std::string_view name) {
   return Role::kUser;
 }
 
-Request RequestOf(const trace::TraceCall& call, std::vector<Message>* messages) {
-  messages->clear();
+namespace {
+
+std::optional<uint32_t> NeedOf(const std::string& name) {
+  policy::Capability capability;
+  if (!policy::Capability_Parse(absl::AsciiStrToUpper(name), &capability) || capability <= 0)
+    return std::nullopt;
+  return 1u << capability;
+}
+
+}  // namespace
+
+Request RequestOf(const trace::TraceCall& call, RequestParts* parts) {
+  parts->messages.clear();
+  parts->metadata.clear();
   for (const trace::TraceMessage& message : call.messages()) {
-    messages->push_back({RoleOf(message.role()), message.content()});
+    parts->messages.push_back({RoleOf(message.role()), message.content()});
   }
+  for (const auto& [key, value] : call.metadata()) parts->metadata.emplace_back(key, value);
   Request request;
   request.id = call.request_id();
   request.tenant = call.tenant();
@@ -40,12 +56,22 @@ Request RequestOf(const trace::TraceCall& call, std::vector<Message>* messages) 
   request.step = call.step();
   request.attempt = std::max(call.attempt(), 1);
   request.model = call.model();
-  request.messages = *messages;
+  request.messages = parts->messages;
+  request.metadata = parts->metadata;
   request.tools = call.tools();
   request.max_output_tokens = call.max_output_tokens();
   request.needs = call.tools() > 0 ? kNeedsTools : kNeedsNothing;
+  for (const std::string& need : call.needs()) request.needs |= NeedOf(need).value_or(kNeedsNothing);
+  request.images = call.images();
+  request.cached_input_tokens = call.cached_input_tokens();
+  request.region = call.region();
+  request.data_policy = call.data_policy();
+  request.service_tier = call.service_tier();
+  request.latency_limit_ms = call.latency_limit_ms();
+  request.deferrable = call.deferrable();
   request.has_side_effects = call.tools() > 0;
   request.embedding = {call.embedding().data(), static_cast<size_t>(call.embedding_size())};
+  request.embedding_model = call.embedding_model();
   return request;
 }
 
@@ -63,7 +89,13 @@ absl::StatusOr<std::unique_ptr<RequestFile>> RequestFile::Read(const std::string
         absl::StrCat(path, ": ", parsed.message().as_string(),
                      "; expected one JSON object with the fields of policies/trace.proto"));
   }
-  file->request_ = RequestOf(file->call_, &file->messages_);
+  for (const std::string& need : file->call_.needs()) {
+    if (!NeedOf(need)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": \"", need, "\" is no need; expected \"vision\", \"json_mode\" or another Capability"));
+    }
+  }
+  file->request_ = RequestOf(file->call_, &file->parts_);
   absl::Time time;
   std::string why;
   if (absl::ParseTime(absl::RFC3339_full, file->call_.time(), &time, &why)) {

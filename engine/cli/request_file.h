@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -14,9 +15,15 @@ namespace purser::cli {
 
 Role RoleOf(std::string_view name);
 
-// The request that a recorded call was, as far as the call says; its views point into `call` and `messages`,
-// which is replaced.
-Request RequestOf(const trace::TraceCall& call, std::vector<Message>* messages);
+// What a request's views point to beside the call that it was read from.
+struct RequestParts {
+  std::vector<Message> messages;
+  std::vector<std::pair<std::string_view, std::string_view>> metadata;
+};
+
+// The request that a recorded call was, as far as the call says; its views point into `call` and `parts`,
+// which are replaced.
+Request RequestOf(const trace::TraceCall& call, RequestParts* parts);
 
 // A request that was read from a JSON file, with what its views point to.
 class RequestFile {
@@ -28,7 +35,7 @@ class RequestFile {
 
  private:
   trace::TraceCall call_;
-  std::vector<Message> messages_;
+  RequestParts parts_;
   Request request_;
 };
 
