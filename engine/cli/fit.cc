@@ -86,6 +86,9 @@ void Print(const routing::FitReport& report) {
   PrintRow("length only", report.length_only);
   PrintRow("random", report.random);
   PrintRow("constant", {report.constant, 0});
+  std::printf(
+      "On other prompts, as many and of the same kind, each may differ by %.4f (one standard error).\n",
+      report.standard_error);
   const routing::Settings& chosen = report.chosen;
   std::printf("Best of %d settings that are blended: penalty %g, words %g, trigrams %g, structure scale %g",
               report.blended, chosen.penalty, chosen.family_share[routing::kWords],

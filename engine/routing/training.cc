@@ -65,7 +65,8 @@ struct Tried {
   double Stretch() const { return variance > 0 && covariance > 0 ? covariance / variance : 1.0; }
 };
 
-// The standard error of APGR: of the sum of gain times a rank that is uniform in 0 to 1, over the gap.
+// The standard error of APGR: of the sum of gain times a rank that is uniform in 0 to 1, over the gap. All
+// gains count as drawn anew.
 double StandardError(std::span<const double> gain) {
   double sum = 0;
   double squares = 0;
@@ -252,6 +253,7 @@ FitReport Report(std::span<const Labelled> data, const LabelledRows& rows, const
   FitReport report;
   report.prompts = data.size();
   report.trials = options.report_deals;
+  report.standard_error = StandardError(rows.gain);
   report.chosen = blended.front().settings;
   report.blended = static_cast<int>(blended.size());
   const CrossValidation validation(data, rows, options.folds, options.report_deals,
@@ -329,6 +331,9 @@ absl::StatusOr<FitReport> HoldOut(std::span<const Labelled> data, const FitOptio
     scorer.push_back(MeasureRouting(scores, held)->apgr);
     length_only.push_back(MeasureRouting(LengthScores(held), held)->apgr);
     random.push_back(MeasureRouting(RandomScores(held, of_trial.seed), held)->apgr);
+    std::vector<double> gain;
+    for (const Labelled& labelled : held) gain.push_back(labelled.strong - labelled.weak);
+    report.standard_error = StandardError(gain);
     report.chosen = fit->report.chosen;
     report.blended = fit->report.blended;
   }

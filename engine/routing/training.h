@@ -41,7 +41,10 @@ struct FitReport {
   Spread length_only;
   Spread random;
   double constant = 0.5;  // By definition.
-  int blended = 0;        // Settings that are blended; the best of them:
+  // Of any of these, by the number and noise of the labels it was measured with: what other prompts of the
+  // same kind might give. Spreads over deals of the same prompts are smaller.
+  double standard_error = 0;
+  int blended = 0;  // Settings that are blended; the best of them:
   Settings chosen;
 
   // Better than constant, random and length-only, on average.

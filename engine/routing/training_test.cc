@@ -83,6 +83,25 @@ TEST(TrainingTest, ScoresAreAboutTheShareOfPromptsThatOnlyTheStrongModelAnswers)
   EXPECT_NEAR((*scorer)->Score("Tell me about the weather filler1 filler2"), 0.05, 0.1);
 }
 
+// Cross-validated on one draw of prompts, and measured on many others.
+TEST(TrainingTest, TheStandardErrorIsWhatOtherPromptsDifferBy) {
+  std::vector<double> apgr;
+  double stated = 0;
+  for (uint64_t draw = 0; draw < 40; ++draw) {
+    const std::vector<Labelled> data = Learnable(400, 100 + draw);
+    std::vector<double> scores;
+    for (const Labelled& labelled : data) scores.push_back(labelled.group == "maths" ? 1.0 : 0.0);
+    apgr.push_back(MeasureRouting(scores, data)->apgr);
+    if (draw > 0) continue;
+    const auto fitted = FitScorer(data, Small());
+    ASSERT_TRUE(fitted.ok());
+    stated = fitted->report.standard_error;
+  }
+  const double seen = SpreadOf(apgr).deviation;
+  EXPECT_GT(stated, 0.7 * seen);
+  EXPECT_LT(stated, 2 * seen);
+}
+
 TEST(TrainingTest, DoesNotWinWhereThereIsNothingToLearn) {
   const auto fitted = FitScorer(Hopeless(600), Small());
   ASSERT_TRUE(fitted.ok()) << fitted.status();
