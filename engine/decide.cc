@@ -37,6 +37,7 @@ void Clear(Decision* decision) {
   decision->output_clamped = false;
   decision->expected_nanos = 0;
   decision->held_nanos = 0;
+  decision->likely_nanos = 0;
   decision->answer.clear();
   decision->exact = false;
   decision->similarity = 0;
@@ -48,6 +49,7 @@ void Clear(Decision* decision) {
   decision->expected_output_tokens = 0;
   decision->no_signal = false;
   decision->warned = false;
+  decision->unrecorded = false;
   decision->cache_hit = {};
 }
 
@@ -139,7 +141,8 @@ bool EngineImpl::AnswerFromCache(const Revision& revision, const Request& reques
     record.saved_cache_nanos = hit.saved_nano_usd;
     record.outcome = ledger::SUCCEEDED;
     // An answer that cannot be booked is not given: the books would miss it.
-    if (journal_ != nullptr && journal_->Append(record) == 0) return false;
+    const bool booked = journal_ == nullptr || journal_->Append(record) != 0;
+    if (!booked && !revision.serves_unrecorded()) return false;
     if (options_.live_books != nullptr) options_.live_books->Add(record);
   }
   decision->action = Action::kAnswer;
@@ -318,6 +321,7 @@ void EngineImpl::KeepPending(const Revision& revision, const Request& request, i
   decision->output_clamped = scratch.clamped;
   decision->expected_nanos = scratch.expected_nanos;
   decision->held_nanos = scratch.worst_nanos;
+  decision->likely_nanos = scratch.likely_nanos;
   decision->input_tokens = call->input_tokens;
   decision->expected_output_tokens = call->expected_output_tokens;
 }
@@ -359,7 +363,8 @@ void EngineImpl::Decide(const Request& request, Decision* decision) {
   scratch.excluded = {};
   scratch.failed_over = false;
   const int64_t now = Now(request);
-  if (journal_ != nullptr && !journal_->status().ok()) {
+  decision->unrecorded = LedgerFails();
+  if (decision->unrecorded && !revision.serves_unrecorded()) {
     decision->refusal = Refusal::kLedger;
     decision->reason = absl::StrCat("the ledger cannot be written: ", journal_->status().message());
     return;
@@ -393,6 +398,7 @@ void EngineImpl::FailOver(const Request& request, Decision* decision) {
 
   Clear(decision);
   decision->ticket = ticket;
+  decision->unrecorded = LedgerFails();
   ReadTokens(revision, request, &scratch);
   ReadSignals(revision, revision.plan(), request, now, &scratch);
   Route(request, now, &scratch, decision);

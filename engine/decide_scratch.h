@@ -109,6 +109,7 @@ struct DecideScratch {
   int64_t max_output_tokens = 0;
   int64_t expected_nanos = 0;
   int64_t worst_nanos = 0;
+  int64_t likely_nanos = 0;        // Of a quantile; 0: no budget holds one.
   routing::CandidateSet excluded;  // Tried before and failed.
 };
 

@@ -51,7 +51,9 @@ absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
     loaded.policy_revision = revision->policy_hash();
     loaded.price_revision = revision->price_hash();
     loaded.time_nanos = clock_->NowNanos();
-    if (journal_->Append(loaded) == 0) return journal_->status();
+    absl::Status kept = journal_->Append(loaded) != 0 ? absl::OkStatus() : journal_->status();
+    if (kept.ok()) kept = journal_->KeepPolicy(revision->policy());
+    if (!kept.ok() && !revision->serves_unrecorded()) return kept;
   }
   const std::lock_guard<std::mutex> lock(revision_mutex_);
   revision_ = std::move(revision);
@@ -78,8 +80,9 @@ absl::Status EngineImpl::Start() {
   accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
   accounts_->Register(revision->mutable_plan());
   Rebuilder rebuilder(revision->plan(), accounts_.get(), &outputs_);
-  absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(
-      options_.ledger_dir, clock_, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
+  absl::StatusOr<std::unique_ptr<Journal>> journal =
+      Journal::Open(options_.ledger_dir, options_.ledger_files, clock_,
+                    [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!journal.ok()) return journal.status();
   const SnapshotCounts& counts = rebuilder.counts();
   accounts_->StartIncarnation(counts.loads);  // Tells this run's tickets from those of earlier ones.
@@ -158,7 +161,8 @@ absl::StatusOr<std::shared_ptr<const Revision>> EngineImpl::LoadShadow(const Opt
   return shadow;
 }
 
-// What the log has to say of a call that is, or may be, under way: enough to presume it spent.
+// What the log has to say of a call that is, or may be, under way: enough to presume it spent. False: it did
+// not take it, and the call must not go on.
 bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ticket ticket, int64_t now) {
   if (journal_ == nullptr) return true;
   const Revision& revision = *call.revision;
@@ -180,7 +184,7 @@ bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ti
   view.estimated_nanos = call.expected_nanos;
   view.policy_revision = revision.policy_hash();
   view.price_revision = revision.price_hash();
-  return journal_->Append(view) != 0;
+  return journal_->Append(view) != 0 || revision.serves_unrecorded();
 }
 
 bool EngineImpl::MarkDispatched(Ticket ticket) {
@@ -209,7 +213,7 @@ bool EngineImpl::Void(Ticket ticket) {
     ledger::VoidedView view;
     view.ticket = ticket;
     view.time_nanos = now;
-    if (journal_->Append(view) == 0) {
+    if (journal_->Append(view) == 0 && !call->revision->serves_unrecorded()) {
       pending_.Publish(call, ticket);
       return false;
     }
@@ -277,13 +281,17 @@ void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
 
 absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
                                int64_t tokens, int64_t until_nanos, std::string_view reason) {
+  const std::shared_ptr<const Revision> revision = Current();
+  if (LedgerFails() && !revision->serves_unrecorded()) {
+    return absl::UnavailableError(
+        absl::StrCat("the ledger cannot be written: ", journal_->status().message()));
+  }
   const int64_t now = Now(account);
   const budget::Scope scope = ScopeOf(account);
   budget::Amounts amounts;
   amounts[budget::Dimension::kUsd] = nano_usd;
   amounts[budget::Dimension::kTokens] = tokens;
-  const absl::Status topped_up =
-      accounts_->TopUp(Current()->plan(), budget, scope, amounts, until_nanos, now);
+  const absl::Status topped_up = accounts_->TopUp(revision->plan(), budget, scope, amounts, until_nanos, now);
   if (!topped_up.ok() || journal_ == nullptr) return topped_up;
   const std::string key = EncodeScope(scope);
   ledger::ToppedUpView view;
@@ -294,7 +302,8 @@ absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, 
   view.until_nanos = until_nanos;
   view.time_nanos = now;
   view.reason = reason;
-  return journal_->Append(view) != 0 ? absl::OkStatus() : journal_->status();
+  const bool recorded = journal_->Append(view) != 0 || revision->serves_unrecorded();
+  return recorded ? absl::OkStatus() : journal_->status();
 }
 
 void EngineImpl::Maintain() { accounts_->Expire(Current()->plan(), clock_->NowNanos()); }

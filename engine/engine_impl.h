@@ -65,6 +65,8 @@ class EngineImpl final : public Engine {
     return request.time_nanos != 0 ? request.time_nanos : clock_->NowNanos();
   }
 
+  bool LedgerFails() const { return journal_ != nullptr && !journal_->writable(); }
+
   // Makes decision->revision the current one; takes a lock only after a reload.
   const Revision& Pin(Decision* decision);
   std::shared_ptr<const Revision> Current();
@@ -91,7 +93,6 @@ class EngineImpl final : public Engine {
   void RefuseForRouting(const Revision& revision, const DecideScratch& scratch, Decision* decision) const;
   void Route(const Request& request, int64_t now, DecideScratch* scratch, Decision* decision);
 
-  // False: the log did not take it.
   bool LogDispatch(const PendingCall& call, const Request& request, Ticket ticket, int64_t now);
 
   // settle.cc

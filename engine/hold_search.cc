@@ -92,6 +92,7 @@ class HoldSearch {
     scratch_.max_output_tokens = input.most_output_tokens;
     scratch_.expected_nanos = expected;
     scratch_.worst_nanos = worst;
+    scratch_.likely_nanos = revision_.plan().hold_quantile() > 0 ? call_.likely[budget::Dimension::kUsd] : 0;
     return true;
   }
 

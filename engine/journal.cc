@@ -3,22 +3,43 @@
 #include <utility>
 
 #include "engine/snapshot.h"
+#include "google/protobuf/text_format.h"
 
 namespace purser {
 
-absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& directory, const Clock* clock,
+std::string PolicyPathOf(const std::string& ledger_directory) {
+  return ledger_directory + "/policy.textproto";
+}
+
+absl::StatusOr<std::unique_ptr<Journal>> Journal::Open(const std::string& directory,
+                                                       ledger::FileSystem* files, const Clock* clock,
                                                        const ledger::Log::Replay& replay) {
   ledger::LogOptions options;
   options.clock = clock;
+  if (files != nullptr) options.files = files;
   absl::StatusOr<std::unique_ptr<ledger::Log>> log = ledger::Log::Open(directory, options, replay);
   if (!log.ok()) return log.status();
-  return std::unique_ptr<Journal>(new Journal(*std::move(log)));
+  return std::unique_ptr<Journal>(new Journal(*std::move(log), options.files));
 }
 
 absl::Status Journal::WriteSnapshot(uint64_t sequence, std::string_view bytes) {
   if (bytes.size() > kMostSnapshotBytes)
     return absl::ResourceExhaustedError("the snapshot is too large; the log stands for it");
   return log_->WriteSnapshot(sequence, bytes);
+}
+
+absl::Status Journal::KeepPolicy(const policy::Policy& policy) {
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(policy, &text);
+  const std::string path = PolicyPathOf(directory());
+  const std::string unfinished = path + ".tmp";
+  if (absl::Status status = files_->WriteFile(
+          unfinished, "# The policy in force, written by the engine that has this ledger open.\n" + text);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = files_->Rename(unfinished, path); !status.ok()) return status;
+  return files_->SyncDirectory(directory());
 }
 
 template <typename View>

@@ -9,10 +9,15 @@
 
 #include "absl/status/statusor.h"
 #include "engine/clock.h"
+#include "engine/ledger/file_system.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/record.h"
+#include "policies/policy.pb.h"
 
 namespace purser {
+
+// Where a ledger's directory keeps the policy in force.
+std::string PolicyPathOf(const std::string& ledger_directory);
 
 // What the engine writes to the ledger's log, and how its accounts are rebuilt from it. Accounts are a fold
 // of the log: every settled record is a charge, every dispatched hold without a record is presumed spent.
@@ -22,7 +27,9 @@ class Journal {
  public:
   // Opens the ledger in `directory` and hands its newest snapshot and the frames after it to `replay`, in
   // their order.
-  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& directory, const Clock* clock,
+  // `files` may be null: the operating system's.
+  static absl::StatusOr<std::unique_ptr<Journal>> Open(const std::string& directory,
+                                                       ledger::FileSystem* files, const Clock* clock,
                                                        const ledger::Log::Replay& replay);
 
   // A grant may not use the room that is kept for booking what was granted.
@@ -34,12 +41,14 @@ class Journal {
   uint64_t Append(const ledger::TaskEndedView& ended);
   uint64_t Append(const ledger::SessionEndedView& ended);
 
-  // OK, or why appends are refused.
+  // OK, or why appends that grant something are refused.
   absl::Status status() const { return log_->status(); }
+  bool writable() const { return log_->writable(); }  // One load.
   absl::Status Sync(uint64_t sequence) { return log_->Sync(sequence); }
   const ledger::Log::Recovery& recovery() const { return log_->recovery(); }
 
   const std::string& directory() const { return log_->directory(); }
+  ledger::FileSystem* files() const { return files_; }
   // Of the newest frame; those before it may not be finished yet while others append.
   uint64_t last_sequence() const { return log_->last_sequence(); }
 
@@ -47,13 +56,18 @@ class Journal {
   // can be read again.
   absl::Status WriteSnapshot(uint64_t sequence, std::string_view bytes);
 
+  // Keeps the policy that is in force beside the log, for people and for tools that show the accounts.
+  absl::Status KeepPolicy(const policy::Policy& policy);
+
  private:
-  explicit Journal(std::unique_ptr<ledger::Log> log) : log_(std::move(log)) {}
+  Journal(std::unique_ptr<ledger::Log> log, ledger::FileSystem* files)
+      : log_(std::move(log)), files_(files) {}
 
   template <typename View>
   uint64_t AppendFrame(uint32_t type, const View& view, ledger::Room room);
 
-  std::unique_ptr<ledger::Log> log_;
+  const std::unique_ptr<ledger::Log> log_;
+  ledger::FileSystem* const files_;
 };
 
 }  // namespace purser

@@ -36,8 +36,8 @@ struct PendingCall {
   std::shared_ptr<const Revision> revision;  // Kept although it is idle, until the slot is used again.
   int candidate = 0;
   int request_class = -1;
-  int best_constant =
-      -1;  // The cheapest candidate that has passed all of the class's decisions; -1: none has.
+  // The cheapest candidate that has passed all of the class's decisions; -1: none has.
+  int best_constant = -1;
   routing::CandidateSet failed;  // Candidates that were dispatched before and failed.
   bool batch = false;
   bool clamped = false;
@@ -51,8 +51,8 @@ struct PendingCall {
   int64_t held_tokens = 0;
   int64_t held_output_tokens = 0;
   int64_t input_tokens = 0;  // Estimated, corrected.
-  int64_t uncorrected_input_tokens =
-      0;  // Estimated, before correction and without history; 0: the caller counted.
+  // Estimated, before correction and without history; 0: the caller counted.
+  int64_t uncorrected_input_tokens = 0;
   int64_t history_tokens = 0;
   int64_t expected_output_tokens = 0;
 

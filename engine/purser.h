@@ -11,39 +11,42 @@
 //   purser::Decision decision;                     // One per thread, used again and again.
 //   (*engine)->Decide(request, &decision);
 //   switch (decision.action) {
-//     case purser::Action::kDispatch:              // Call decision.model, at most decision.max_output_tokens
-//     ...
+//     case purser::Action::kDispatch:              // Ask decision.model for decision.max_output_tokens at most.
 //       (*engine)->MarkDispatched(decision.ticket);
 //       response = provider.Call(...);
 //       (*engine)->Settle(decision.ticket, {.response_json = response.body});
 //       break;                                     // ... or Void(decision.ticket) if nothing was sent.
 //     case purser::Action::kAnswer:                // decision.answer, from the cache; nothing to settle.
-//     case purser::Action::kRefuse:                // decision.reason says which budget, rule or gate, and
-//     what helps.
+//     case purser::Action::kRefuse:                // decision.reason: which rule, gate or budget.
 //   }
 //
 // Promises
-//   Caps hold.       For every account, settled + held + presumed <= limit at every moment, under any
-//   concurrency,
-//                    unless a provider bills more than the quoted worst case; then the overrun is booked in
-//                    full, flagged, and blocks new holds.
-//   All or nothing.  A hold is taken in every account that the request touches (task and its ancestors,
-//   session,
-//                    customer ...), or in none.
+//
+//   Caps hold. For every account, settled + held + presumed <= limit at every moment, under any concurrency,
+//   unless a provider bills more than the quoted worst case; then the overrun is booked in full, flagged, and
+//   blocks new holds.
+//
+//   All or nothing. A hold is taken in every account that the request touches (task and its ancestors,
+//   session, customer ...), or in none.
+//
 //   Nothing settled is lost. See Durability.
-//   Presumed spent.  An undispatched hold that expires is released. A dispatched one stays presumed spent
-//   until it is
-//                    settled: the provider may have billed it. Settling a ticket twice books once.
+//
+//   Presumed spent. An undispatched hold that expires is released. A dispatched one stays presumed spent
+//   until it is settled: the provider may have billed it. Settling a ticket twice books once.
+//
 //   Unknown is never free. A candidate without a price is not chosen; a response without usage settles at the
-//   hold's
-//                    expected cost, flagged.
+//   hold's expected cost, flagged.
+//
 //   Nothing crosses a namespace: no cached answer, no account, whatever bytes the ids contain.
+//
 //   The last good policy serves. A policy that does not load changes nothing.
 //
 // Units: money in nano-dollars (int64), sizes in tokens, times in nanoseconds since the Unix epoch, UTC.
-// Threads: every method of Engine may be called from any thread at any time. A Decision belongs to one
-// thread. Errors: set-up returns absl::Status. Decide and Settle do not fail and do not throw: what went
-// wrong is in the values that they fill. After warm-up they do not allocate.
+//
+// Threads: every method of Engine may be called from any thread at any time. A Decision is for one thread.
+//
+// Errors: set-up returns absl::Status. Decide and Settle do not fail and do not throw: what went wrong is in
+// the values that they fill. After warm-up they do not allocate.
 
 #include <cstdint>
 #include <memory>
@@ -62,6 +65,9 @@
 namespace purser::books {
 class LiveBooks;
 }  // namespace purser::books
+namespace purser::ledger {
+class FileSystem;
+}  // namespace purser::ledger
 
 namespace purser {
 
@@ -91,6 +97,9 @@ struct Options {
   // Told of every settled call and every answer from the cache, for metrics and alerts
   // (engine/books/live_books.h). Must outlive the engine. Null: nobody.
   books::LiveBooks* live_books = nullptr;
+  // Through which the ledger's files are written (engine/ledger/file_system.h): a seam for tests. Must
+  // outlive the engine. Null: the operating system's.
+  ledger::FileSystem* ledger_files = nullptr;
 };
 
 enum class Action : uint8_t { kRefuse, kDispatch, kAnswer };
@@ -101,7 +110,8 @@ enum class Refusal : uint8_t {
   kRule,         // A rule refuses such requests.
   kBudget,       // An account has too little left, even for the cheapest that passed.
   kLoopGuard,    // The task looks like a loop.
-  kLedger,       // The ledger cannot be written: nothing is granted that could not be booked.
+  kLedger,       // The ledger cannot be written: nothing is granted that could not be booked, unless the
+                 // policy says to serve on (budget_settings.when_ledger_fails).
 };
 
 // Names one pending call. 0: none.
@@ -110,8 +120,8 @@ using Ticket = uint64_t;
 // One candidate in a decision. What it says of a candidate never changes what another one gets.
 struct CandidateOutcome {
   bool passed = false;
-  int64_t expected_nanos =
-      0;  // Quoted for this request; 0 where the candidate was rejected before it was priced.
+  // Quoted for this request; 0 where the candidate was rejected before it was priced.
+  int64_t expected_nanos = 0;
   int64_t worst_nanos = 0;
 };
 
@@ -128,7 +138,8 @@ struct Decision {
   int64_t max_output_tokens = 0;  // To send along: the hold covers no more.
   bool output_clamped = false;    // It is less than was asked, because a budget is short.
   int64_t expected_nanos = 0;     // What the call will probably cost.
-  int64_t held_nanos = 0;         // What was set aside for it in every account it touches.
+  int64_t held_nanos = 0;         // Its worst case, set aside in the accounts it touches ...
+  int64_t likely_nanos = 0;  // ... and this in those whose budget holds a quantile; 0: there is none such.
 
   // kAnswer.
   std::string answer;
@@ -146,6 +157,7 @@ struct Decision {
   int64_t expected_output_tokens = 0;
   bool no_signal = false;                    // The policy saw nothing in this request that it knows.
   bool warned = false;                       // A budget is past a warn level.
+  bool unrecorded = false;                   // The ledger cannot be written, and the policy serves on.
   std::vector<CandidateOutcome> candidates;  // In the policy's order.
 
   // The revision that decided; kept alive by this object.
@@ -189,6 +201,7 @@ enum class SettleResult : uint8_t {
   kAlreadySettled,  // Booked once, by an earlier call.
   kUnknownTicket,   // Never granted, voided, or settled long ago.
   kNotBooked,       // The ledger cannot be written; the ticket stays pending. Try again.
+  kNotRecorded,     // The same under a policy that serves on: settled in the accounts, and in no ledger.
   kNotSynced,       // Booked as kProcess promises; the device refused to make it kSync.
 };
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/engine_fixture.h"
 #include "engine/ledger/log.h"
+#include "engine/ledger/memory_file_system.h"
 #include "engine/ledger/record.h"
 #include "gmock/gmock.h"
 #include "policies/amount.h"
@@ -335,6 +336,85 @@ TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {
   const auto engine = Open(policy);
   engine->Decide(request, &decision);
   EXPECT_EQ(decision.action, Action::kDispatch) << "a foreign file is refused and the cache starts empty";
+}
+
+// An engine runs into a disk without space.
+class FullDiskTest : public EngineTest {
+ protected:
+  std::unique_ptr<Engine> OpenThere(const std::string& settings) {
+    Options options = OptionsFor(std::string(kTestCandidates) + kCap + settings);
+    options.ledger_dir = "/ledger";
+    options.ledger_files = &files_;
+    absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    return engine.ok() ? *std::move(engine) : nullptr;
+  }
+  void FillDisk() {
+    files_.SetSpace(0);
+    files_.SetFault([](std::string_view operation, const std::string& path) {
+      return operation == "allocate" ? absl::ResourceExhaustedError(path + ": no space left")
+                                     : absl::OkStatus();
+    });
+  }
+  // Calls until nothing more is granted, or (under a policy that serves on) booked.
+  static int CallUntilFull(Engine* engine, Decision* decision) {
+    for (int calls = 0; calls < 1'000'000; ++calls) {
+      Request request = ThousandTokens();
+      const std::string id(10'000, 'i');  // A few hundred fill the space that is allocated ahead.
+      request.id = id;
+      request.customer = "";  // No cap but the task's.
+      engine->Decide(request, decision);
+      if (decision->action == Action::kRefuse) return calls;
+      if (!engine->MarkDispatched(decision->ticket)) return calls;
+      if (SettleWith(engine, decision->ticket, 10, 5).result == SettleResult::kNotRecorded) return calls;
+    }
+    return -1;
+  }
+  ledger::MemoryFileSystem files_;
+};
+
+TEST_F(FullDiskTest, NothingIsGrantedThatCannotBeBooked) {
+  const auto engine = OpenThere("");
+  Decision decision;
+  FillDisk();
+  ASSERT_GT(CallUntilFull(engine.get(), &decision), 10);
+  engine->Decide(ThousandTokens(), &decision);
+  EXPECT_EQ(decision.refusal, Refusal::kLedger);
+  EXPECT_THAT(decision.reason, HasSubstr("no space left"));
+  EXPECT_EQ(engine->TopUp("cap", ThousandTokens(), 1'000'000'000, 0, 0, "now").code(),
+            absl::StatusCode::kUnavailable);
+  // The disk has space again: so do the calls, and the refused top-up raised nothing.
+  files_.SetSpace(~uint64_t{0});
+  files_.SetFault(nullptr);
+  for (int tenths = 0; tenths < 100 && decision.refusal == Refusal::kLedger; ++tenths) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    engine->Decide(ThousandTokens(), &decision);
+  }
+  int granted = 0;
+  for (; granted < 5 && decision.action == Action::kDispatch; ++granted) {
+    engine->Decide(ThousandTokens(), &decision);
+  }
+  EXPECT_EQ(granted, 2) << "$0.002 each under a cap of $0.005: " << decision.reason;
+}
+
+TEST_F(FullDiskTest, APolicyMayServeOnAndItsCapsHoldMeanwhile) {
+  const auto engine = OpenThere("budget_settings { when_ledger_fails: SERVE_UNRECORDED }");
+  Decision decision;
+  FillDisk();
+  ASSERT_GT(CallUntilFull(engine.get(), &decision), 10);
+  int served = 0;
+  for (int i = 0; i < 5; ++i) {
+    engine->Decide(ThousandTokens(), &decision);
+    if (decision.action == Action::kRefuse) break;
+    EXPECT_TRUE(decision.unrecorded);
+    ASSERT_TRUE(engine->MarkDispatched(decision.ticket));
+    const Settlement settlement = SettleWith(engine.get(), decision.ticket, 1000, 500);
+    EXPECT_EQ(settlement.result, SettleResult::kNotRecorded);
+    EXPECT_EQ(settlement.cost_nanos, 2'000'000);
+    ++served;
+  }
+  EXPECT_EQ(served, 2) << "$0.002 each under a cap of $0.005";
+  EXPECT_EQ(decision.refusal, Refusal::kBudget) << decision.reason;
 }
 
 TEST_F(RecoveryTest, TwoEnginesOnOneLedgerIsAnError) {

@@ -93,6 +93,10 @@ class Revision {
   // Hashes of the policy's text and of the books' content, recorded with every call.
   uint64_t policy_hash() const { return policy_hash_; }
   uint64_t price_hash() const { return price_hash_; }
+  // Whether calls go on while the ledger cannot be written.
+  bool serves_unrecorded() const {
+    return policy_.budget_settings().when_ledger_fails() == policy::BudgetSettings::SERVE_UNRECORDED;
+  }
   // Whether a signal asks how much is left of the budgets.
   bool reads_headroom() const { return reads_headroom_; }
   // Null: the policy caches nothing.

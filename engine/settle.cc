@@ -312,14 +312,12 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
   } else if (const int64_t stated = revision.request_class(call->request_class).revenue_nanos; stated >= 0) {
     record.revenue_nanos = stated;
   }
-  uint64_t sequence = 0;
-  if (journal_ != nullptr) {
-    sequence = journal_->Append(record);
-    if (sequence == 0) {
-      pending_.Publish(call, ticket);
-      settlement.result = SettleResult::kNotBooked;
-      return settlement;
-    }
+  const uint64_t sequence = journal_ != nullptr ? journal_->Append(record) : 0;
+  const bool recorded = journal_ == nullptr || sequence != 0;
+  if (!recorded && !revision.serves_unrecorded()) {
+    pending_.Publish(call, ticket);
+    settlement.result = SettleResult::kNotBooked;
+    return settlement;
   }
   if (options_.live_books != nullptr) options_.live_books->Add(record);
   const int64_t tokens = record.input_tokens + record.output_tokens;
@@ -334,12 +332,12 @@ Settlement EngineImpl::Settle(Ticket ticket, const Outcome& outcome) {
     accounts_->Charge(revision.plan(), scope, booked, now);
   }
   Learn(*call, outcome, usage, inference_nanos, now);
-  settlement.result = SettleResult::kSettled;
+  settlement.result = recorded ? SettleResult::kSettled : SettleResult::kNotRecorded;
   settlement.cost_nanos = cost_nanos;
   settlement.usage_unknown = usage == nullptr;
   settlement.overrun = cost_nanos > call->held_nanos;
   pending_.Release(call, ticket, /*settled=*/true);
-  if (options_.durability == Durability::kSync && journal_ != nullptr) {
+  if (options_.durability == Durability::kSync && sequence != 0) {
     if (!journal_->Sync(sequence).ok()) settlement.result = SettleResult::kNotSynced;
   }
   return settlement;

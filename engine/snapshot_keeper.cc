@@ -60,10 +60,12 @@ absl::Status SnapshotKeeper::Keep() {
   accounts.Register(&plan);
   pricing::OutputEstimator outputs;
   Rebuilder rebuilder(plan, &accounts, &outputs);
-  const absl::StatusOr<ledger::Replayed> replayed = ledger::ReplayLedger(
-      journal_.directory(),
-      {.through_sequence = through, .cancelled = [this] { return closing_.load(std::memory_order_relaxed); }},
-      [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
+  const absl::StatusOr<ledger::Replayed> replayed =
+      ledger::ReplayLedger(journal_.directory(),
+                           {.through_sequence = through,
+                            .cancelled = [this] { return closing_.load(std::memory_order_relaxed); },
+                            .files = journal_.files()},
+                           [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!replayed.ok()) return replayed.status();
   // So that what ended by being idle is not carried from snapshot to snapshot.
   accounts.Expire(plan, rebuilder.counts().newest_nanos);

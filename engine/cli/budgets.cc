@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,11 +14,12 @@
 #include "absl/time/time.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
+#include "engine/journal.h"
 #include "engine/ledger/log_replay.h"
 #include "engine/rebuild.h"
-#include "engine/revision.h"
 #include "nlohmann/json.hpp"
 #include "policies/amount.h"
+#include "policies/textproto.h"
 
 namespace purser::cli {
 namespace {
@@ -27,7 +29,6 @@ using Json = nlohmann::ordered_json;
 struct BudgetsArguments {
   std::string ledger;
   std::string policy;
-  std::vector<std::string> prices;
   std::string only;
   int top = 20;
   bool json = false;
@@ -206,29 +207,41 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
   }
 }
 
+// The budgets of the policy that was asked for, or of the one that the ledger was last written under.
+budget::Plan ReadPlan(const BudgetsArguments& arguments, std::string* policy_name) {
+  const std::string path = arguments.policy.empty() ? PolicyPathOf(arguments.ledger) : arguments.policy;
+  if (arguments.policy.empty() && !std::filesystem::exists(path)) {
+    Fail("budgets",
+         absl::StrCat(arguments.ledger, std::filesystem::exists(arguments.ledger)
+                                            ? ": keeps no policy of its own; name one with --policy"
+                                            : ": no such ledger"));
+  }
+  policy::Policy policy;
+  Diagnostics diagnostics = ReadTextproto(path, &policy);
+  budget::Plan plan = budget::Plan::Compile(policy, &diagnostics);
+  if (!diagnostics.ok()) Fail("budgets", absl::StrCat(path, " does not load; purser check shows why"));
+  if (plan.budgets().empty()) Fail("budgets", absl::StrCat(path, " has no budgets: there are no accounts"));
+  *policy_name = policy.name();
+  return plan;
+}
+
 void Budgets(const BudgetsArguments& arguments) {
-  ModelStatsTable models;
-  ClassStatsTable classes;
-  std::vector<Diagnostics> diagnostics;
-  const auto revision = Revision::Compile(
-      {.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
-      {.models = &models, .classes = &classes, .now_nanos = 0, .previous = nullptr}, &diagnostics);
-  if (revision == nullptr)
-    Fail("budgets", absl::StrCat(arguments.policy, " does not load; purser check shows why"));
+  std::string policy_name;
+  budget::Plan plan = ReadPlan(arguments, &policy_name);
   budget::Accounts accounts{budget::Accounts::Options{}};
-  accounts.Register(revision->mutable_plan());
+  accounts.Register(&plan);
   pricing::OutputEstimator outputs(8);
-  Rebuilder rebuilder(revision->plan(), &accounts, &outputs);
+  Rebuilder rebuilder(plan, &accounts, &outputs);
 
   const absl::StatusOr<ledger::Replayed> replayed = ledger::ReplayLedger(
       arguments.ledger, {}, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!replayed.ok()) Fail("budgets", std::string(replayed.status().message()));
   const int64_t now = rebuilder.counts().newest_nanos;
-  accounts.Expire(revision->plan(), now);
-  const Books books(revision->plan(), accounts);
+  accounts.Expire(plan, now);
+  const Books books(plan, accounts);
   if (arguments.json) return PrintJson(books, arguments.only);
   std::printf("%s under policy %s, as of %s: %s settled calls\n\n", arguments.ledger.c_str(),
-              revision->policy().name().c_str(),
+              policy_name.empty() ? "without a name" : policy_name.c_str(),
               absl::FormatTime(absl::RFC3339_sec, absl::FromUnixNanos(now), absl::UTCTimeZone()).c_str(),
               WithCommas(rebuilder.counts().records).c_str());
   PrintTables(books, arguments, now);
@@ -240,14 +253,13 @@ void AddBudgetsVerb(CLI::App& app) {
   auto arguments = std::make_shared<BudgetsArguments>();
   CLI::App* verb = app.add_subcommand("budgets", "Show accounts, what is left in them, and what is held");
   verb->add_option("LEDGER", arguments->ledger, "Ledger directory; it may be in use")->required();
-  verb->add_option("--policy", arguments->policy, "Policy whose budgets are asked for")->required();
-  verb->add_option("--prices", arguments->prices, "Price books (default: the bundled one)")->expected(1, -1);
+  verb->add_option(
+      "--policy", arguments->policy,
+      "Policy whose budgets are asked for (default: the one that the ledger was last written under)");
   verb->add_option("--budget", arguments->only, "Only the accounts of this budget");
   verb->add_option("--top", arguments->top, "How many accounts and holds, fullest first (default 20)");
   verb->add_flag("--json", arguments->json, "One JSON object per account and limit");
-  verb->footer(
-      "Example: purser demo --ledger /tmp/demo-ledger &&\n"
-      "         purser budgets /tmp/demo-ledger --policy policies/examples/agents.textproto");
+  verb->footer("Example: purser demo --ledger /tmp/demo-ledger && purser budgets /tmp/demo-ledger");
   verb->callback([arguments] { Budgets(*arguments); });
 }
 

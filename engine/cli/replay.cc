@@ -98,6 +98,12 @@ Json ToJson(const ReplayTotals& totals) {
                       {"realized_usd", FormatUsd(totals.cost_nanos)},
                       {"input_tokens_median_error", Quantile(totals.input_errors, 0.5)},
                       {"input_tokens_p90_error", Quantile(totals.input_errors, 0.9)}};
+  json["holds"] = {{"worst_case_usd", FormatUsd(totals.worst_case.nanos)},
+                   {"worst_case_exceeded", totals.worst_case.exceeded}};
+  if (totals.likely.nanos > 0) {
+    json["holds"]["likely_usd"] = FormatUsd(totals.likely.nanos);
+    json["holds"]["likely_exceeded"] = totals.likely.exceeded;
+  }
   json["overhead_nanos"] = {{"p50", Quantile(totals.overhead_nanos, 0.5)},
                             {"p99", Quantile(totals.overhead_nanos, 0.99)}};
   json["decisions_per_second"] = static_cast<int64_t>(DecisionsPerSecond(totals));
@@ -143,6 +149,20 @@ void PrintShadow(const ReplayTotals::Shadow& shadow, const std::string& policy) 
   std::printf(
       "  assumed       the shadow's models use the tokens that the traced one did; its budgets and its "
       "cache take no part\n");
+}
+
+// How much more than was spent stood aside meanwhile, and how often that was too little.
+void PrintHolds(const ReplayTotals& totals) {
+  const auto describe = [&](const ReplayTotals::Holds& holds) {
+    return absl::StrFormat(
+        "%.1f times what the calls cost; %s of %s cost more than was held",
+        static_cast<double>(holds.nanos) / static_cast<double>(std::max<int64_t>(totals.cost_nanos, 1)),
+        WithCommas(holds.exceeded), WithCommas(totals.dispatched));
+  };
+  if (totals.dispatched == 0) return;
+  std::printf("  holds         the worst case, %s\n", describe(totals.worst_case).c_str());
+  if (totals.likely.nanos > 0)
+    std::printf("                a quantile, %s\n", describe(totals.likely).c_str());
 }
 
 void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
@@ -197,6 +217,7 @@ void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
       "  estimates     input tokens off by %.1f %% (median), %.1f %% (p90); cost expected %s, realized %s\n",
       100 * Quantile(totals.input_errors, 0.5), 100 * Quantile(totals.input_errors, 0.9),
       FormatUsdRounded(totals.expected_nanos, 4).c_str(), FormatUsdRounded(totals.cost_nanos, 4).c_str());
+  PrintHolds(totals);
   std::printf(
       "  overhead      decide + settle %.1f us (p50), %.1f us (p99): %s decisions per second on one core\n",
       static_cast<double>(Quantile(totals.overhead_nanos, 0.5)) / 1000,

@@ -160,6 +160,8 @@ class Replayer {
     totals_.clamped += decision_.output_clamped ? 1 : 0;
     totals_.cost_nanos += settlement.cost_nanos;
     totals_.expected_nanos += decision_.expected_nanos;
+    AddHold(decision_.held_nanos, settlement, &totals_.worst_case);
+    if (decision_.likely_nanos > 0) AddHold(decision_.likely_nanos, settlement, &totals_.likely);
     feature->cost_nanos += settlement.cost_nanos;
     ++feature->candidates[decision_.candidate];
     ReplayTotals::Model& model = totals_.models[decision_.model];
@@ -174,6 +176,11 @@ class Replayer {
     }
     // The trace does not hold the answer; its id stands for it.
     engine_.StoreInCache(request, decision_, {.text = request.id, .cost_nanos = settlement.cost_nanos});
+  }
+
+  static void AddHold(int64_t held_nanos, const Settlement& settlement, ReplayTotals::Holds* holds) {
+    holds->nanos += held_nanos;
+    holds->exceeded += settlement.cost_nanos > held_nanos ? 1 : 0;
   }
 
   void PriceBaselines(const Request& request, ReplayTotals::FeatureRow* feature) {

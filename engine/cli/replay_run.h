@@ -76,6 +76,13 @@ struct ReplayTotals {
   int64_t clamped = 0;
   int64_t cost_nanos = 0;
   int64_t expected_nanos = 0;  // What the quotes of the dispatched calls expected.
+  // What was set aside for the dispatched calls: the sum, and how many calls cost more.
+  struct Holds {
+    int64_t nanos = 0;
+    int64_t exceeded = 0;
+  };
+  Holds worst_case;
+  Holds likely;  // In budgets that hold a quantile; all 0 if the policy has none.
   int64_t traced_nanos = 0;
   int64_t traced_unpriced_calls = 0;
   std::map<std::string, Model> models;

@@ -95,6 +95,21 @@ TEST(CompactionTest, CompressedSegmentsReadAsBefore) {
   EXPECT_EQ(*CostsIn(&files), UpTo(0, 600));
 }
 
+TEST(CompactionTest, AReaderIsNotDisturbed) {
+  MemoryFileSystem files;
+  Append(&files, 0, 300);
+  auto scanner = LogScanner::Open("/ledger", {.after_sequence = 0, .files = &files});
+  ASSERT_TRUE(scanner.ok());
+  Frame frame;
+  ASSERT_TRUE((*scanner)->Next(&frame).value_or(false));
+  int frames = 1;
+  ASSERT_GT(Compact("/ledger", {.files = &files})->segments_compressed, 2u);
+  absl::StatusOr<bool> more;
+  while ((more = (*scanner)->Next(&frame)).value_or(false)) frames += frame.type == RECORD ? 1 : 0;
+  EXPECT_TRUE(more.ok()) << more.status();
+  EXPECT_EQ(frames, 300);
+}
+
 TEST(CompactionTest, AWriterIsNotDisturbed) {
   MemoryFileSystem files;
   Append(&files, 0, 100);

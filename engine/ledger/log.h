@@ -93,8 +93,8 @@ class Log {
 
   // Appends a frame whose payload is `payload` (or the parts, one after another). Thread-safe; allocates
   // nothing; waits for no disk unless a segment has to be begun. Returns the frame's sequence number, or 0 if
-  // it was not written: the disk is full (tried again at every call), a payload above kMaxPayload, or a
-  // failed Sync (for good). status() says which.
+  // it was not written: the disk is full (tried again at every call, and by the background thread), a failed
+  // Sync (for good) or, with status() OK, a payload above kMaxPayload.
   virtual uint64_t Append(uint32_t type, std::string_view payload, Room room = Room::kOrdinary) = 0;
   virtual uint64_t Append(uint32_t type, std::initializer_list<std::string_view> parts,
                           Room room = Room::kOrdinary) = 0;
@@ -103,8 +103,10 @@ class Log {
   // Concurrent calls share one fdatasync. An error is for good: the log takes no more appends.
   virtual absl::Status Sync(uint64_t sequence = ~uint64_t{0}) = 0;
 
-  // OK, or why appends are refused at the moment.
+  // OK, or why ordinary appends are refused at the moment. Those that may use the reserve can still succeed.
   virtual absl::Status status() const = 0;
+  // Whether status() is OK, for every call to ask: one load.
+  virtual bool writable() const = 0;
 
   // Stores the state that results from all frames up to `sequence`, synced and checksummed; the next Open()
   // starts from it. Older snapshots are removed, segments are not: they are the books.

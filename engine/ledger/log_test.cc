@@ -99,7 +99,7 @@ TEST_F(LogTest, TakesAFrameLargerThanASegment) {
     ASSERT_NE((*log)->Append(16, large), 0u);
     ASSERT_NE((*log)->Append(16, "after"), 0u);
     EXPECT_EQ((*log)->Append(16, std::string(Log::kMaxPayload + 1, 'x')), 0u);
-    EXPECT_EQ((*log)->status().code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_TRUE((*log)->status().ok()) << "one frame that is too large is no reason to refuse others";
   }
   ASSERT_TRUE(Open().ok());
   EXPECT_THAT(Payloads(), ElementsAre("small", large, "after"));
@@ -175,9 +175,11 @@ TEST_F(LogTest, FullDiskIsAnErrorAndGoesAwayWithIt) {
     ASSERT_LT(i, 1000);
   }
   EXPECT_EQ((*log)->status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE((*log)->writable());
   // What has been spent can still be booked.
   ASSERT_NE((*log)->Append(16, "spent", Room::kReserve), 0u);
   written.push_back("spent");
+  EXPECT_FALSE((*log)->writable());
   EXPECT_EQ((*log)->Append(16, Payload(i)), 0u);
   files_->SetSpace(1'000'000);
   ASSERT_NE((*log)->Append(16, "again"), 0u);

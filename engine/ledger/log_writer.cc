@@ -142,15 +142,19 @@ void LogWriter::Finish(const Place& place) {
 // ---- Growing.
 
 bool LogWriter::MakeRoom(uint64_t payload_size, Room room) {
+  if (payload_size > kMaxPayload) return false;
   std::lock_guard lock(grow_mutex_);
   if (poisoned_.load(std::memory_order_acquire)) return false;
-  if (payload_size > kMaxPayload) {
-    status_ = absl::InvalidArgumentError(
-        absl::StrCat(directory_, ": a frame of ", payload_size, " bytes; at most ", kMaxPayload, " fit"));
-    return false;
-  }
-  status_ = MakeRoomLocked(FrameBytes(payload_size), room);
-  return status_.ok();
+  absl::Status made = MakeRoomLocked(FrameBytes(payload_size), room);
+  const bool ok = made.ok();
+  // That the reserve has room says nothing of ordinary frames.
+  if (!ok || room == Room::kOrdinary) SetStatus(std::move(made));
+  return ok;
+}
+
+void LogWriter::SetStatus(absl::Status status) {
+  status_ = std::move(status);
+  writable_.store(status_.ok(), std::memory_order_relaxed);
 }
 
 absl::Status LogWriter::MakeRoomLocked(uint64_t bytes, Room room) {
@@ -328,8 +332,8 @@ void LogWriter::CloseRetired(const Batch& batch) {
 void LogWriter::Poison(const absl::Status& status) {
   if (PURSER_PLANTED_BUG(kSyncErrorForgotten)) return;
   std::lock_guard lock(grow_mutex_);
-  status_ = absl::Status(status.code(),
-                         absl::StrCat(status.message(), "; the log takes no more until it is opened again"));
+  SetStatus(absl::Status(status.code(),
+                         absl::StrCat(status.message(), "; the log takes no more until it is opened again")));
   poisoned_.store(true, std::memory_order_release);
   std::lock_guard place(place_lock_);
   ordinary_limit_ = reserve_limit_ = 0;
@@ -376,9 +380,17 @@ void LogWriter::RunInBackground() {
                                     [this] { return closing_; })) {
     lock.unlock();
     (void)Sync(~uint64_t{0});  // An error stays in status().
+    if (!writable()) TryToGrow();
     RotateIfOld();
     lock.lock();
   }
+}
+
+// A caller that asks writable() first does not find out by itself that the disk has space again.
+void LogWriter::TryToGrow() {
+  constexpr uint64_t kFramesWorth = 16u << 10;
+  std::lock_guard lock(grow_mutex_);
+  if (!poisoned_.load(std::memory_order_acquire)) SetStatus(MakeRoomLocked(kFramesWorth, Room::kOrdinary));
 }
 
 void LogWriter::RotateIfOld() {
@@ -390,7 +402,7 @@ void LogWriter::RotateIfOld() {
   }
   if (poisoned_.load(std::memory_order_acquire)) return;
   if (Now() - segment_->created_nanos < options_.segment_age_nanos) return;
-  if (absl::Status status = BeginSegment(segment_->number + 1, 0); !status.ok()) status_ = status;
+  if (absl::Status status = BeginSegment(segment_->number + 1, 0); !status.ok()) SetStatus(status);
 }
 
 }  // namespace purser::ledger

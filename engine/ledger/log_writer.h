@@ -41,6 +41,7 @@ class LogWriter final : public Log {
   }
   absl::Status Sync(uint64_t sequence) override;
   absl::Status status() const override;
+  bool writable() const override { return writable_.load(std::memory_order_relaxed); }
   absl::Status WriteSnapshot(uint64_t sequence, std::string_view bytes) override;
   absl::Status Rotate() override;
   uint64_t last_sequence() const override;
@@ -68,9 +69,11 @@ class LogWriter final : public Log {
   uint64_t AppendParts(uint32_t type, const std::string_view* parts, size_t count, Room room);
   bool TakePlace(uint32_t type, uint64_t size, Room room, Place* place);
   void Finish(const Place& place);
-  // Makes a frame of `bytes` fit, or sets status_ and returns false.
-  bool MakeRoom(uint64_t bytes, Room room);
+  // Makes a frame of `payload_size` fit, or returns false and, if it is not its size, sets status_.
+  bool MakeRoom(uint64_t payload_size, Room room);
   absl::Status MakeRoomLocked(uint64_t bytes, Room room);
+  // status_ is `status` from now on; with grow_mutex_.
+  void SetStatus(absl::Status status);
   absl::Status BeginSegment(uint64_t number, uint64_t least_bytes);
   absl::Status Allocate(MappedFile* file, uint64_t least, uint64_t capacity) const;
   void SetLimits();
@@ -90,6 +93,7 @@ class LogWriter final : public Log {
   void Poison(const absl::Status& status);
   void RunInBackground();
   void RotateIfOld();
+  void TryToGrow();
 
   const std::string directory_;
   const LogOptions options_;
@@ -113,6 +117,7 @@ class LogWriter final : public Log {
   std::vector<std::shared_ptr<Segment>> retired_;  // Full, not yet synced; oldest first.
   uint64_t soft_end_ = 0;                          // Ordinary frames of segment_ end here at the latest.
   absl::Status status_;
+  std::atomic<bool> writable_{true};  // status_ is OK.
   std::atomic<bool> poisoned_{false};
 
   // Group commit.

@@ -22,12 +22,20 @@ bool AllZero(const char* bytes, uint64_t size) {
   return std::all_of(bytes, bytes + size, [](char c) { return c == 0; });
 }
 
+absl::StatusOr<std::unique_ptr<ReadableFile>> OpenSegment(FileSystem* files, const std::string& path) {
+  if (path.ends_with(".zst")) return OpenCompressed(files, path);
+  absl::StatusOr<std::unique_ptr<ReadableFile>> file = files->OpenForReading(path);
+  if (!absl::IsNotFound(file.status())) return file;
+  // It may have been compressed since its name was read.
+  absl::StatusOr<std::unique_ptr<ReadableFile>> compressed = OpenCompressed(files, path + ".zst");
+  return absl::IsNotFound(compressed.status()) ? std::move(file) : std::move(compressed);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SegmentReader>> SegmentReader::Open(FileSystem* files, const std::string& path,
                                                                    uint64_t id, uint64_t number) {
-  absl::StatusOr<std::unique_ptr<ReadableFile>> file =
-      path.ends_with(".zst") ? OpenCompressed(files, path) : files->OpenForReading(path);
+  absl::StatusOr<std::unique_ptr<ReadableFile>> file = OpenSegment(files, path);
   if (!file.ok()) return file.status();
   std::unique_ptr<SegmentReader> reader(new SegmentReader(*std::move(file), path, id));
   bool past_end;
