@@ -11,7 +11,7 @@
 //   purser::Decision decision;                     // One per thread, used again and again.
 //   (*engine)->Decide(request, &decision);
 //   switch (decision.action) {
-//     case purser::Action::kDispatch:              // Ask decision.model for decision.max_output_tokens at most.
+//     case purser::Action::kDispatch:              // Ask decision.model for at most max_output_tokens.
 //       (*engine)->MarkDispatched(decision.ticket);
 //       response = provider.Call(...);
 //       (*engine)->Settle(decision.ticket, {.response_json = response.body});
