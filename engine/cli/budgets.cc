@@ -106,6 +106,7 @@ class Books {
 
   const std::vector<AccountRow>& accounts() const { return accounts_; }
   const std::vector<budget::HoldState>& holds() const { return holds_; }
+  int64_t dispatch_lifetime() const { return plan_.lifetimes().dispatch_nanos; }
 
   // "task cap of acme/task-7": the first account that a hold is in.
   std::string AccountOf(const budget::HoldState& hold) const {
@@ -197,13 +198,16 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
   shown = 0;
   for (const budget::HoldState& hold : books.holds()) {
     if (++shown > arguments.top) break;
+    // A ledger knows of the holds that were dispatched.
     const bool presumed = hold.phase == budget::HoldPhase::kPresumed;
-    std::printf(
-        "    ticket %llu: $%s %s, %s\n", static_cast<unsigned long long>(hold.ticket),
-        FormatUsd(hold.worst[budget::Dimension::kUsd]).c_str(),
-        presumed ? absl::StrCat("presumed spent for ", Age(now - hold.presumed_at_nanos)).c_str()
-                 : absl::StrCat("dispatched, presumed spent in ", Age(hold.expires_at_nanos - now)).c_str(),
-        books.AccountOf(hold).c_str());
+    const int64_t expiry = presumed ? hold.presumed_at_nanos : hold.expires_at_nanos;
+    std::printf("    ticket %llu: $%s dispatched %s ago, presumed spent %s, %s\n",
+                static_cast<unsigned long long>(hold.ticket),
+                FormatUsd(hold.worst[budget::Dimension::kUsd]).c_str(),
+                Age(now - (expiry - books.dispatch_lifetime())).c_str(),
+                presumed ? absl::StrCat("for ", Age(now - expiry)).c_str()
+                         : absl::StrCat("in ", Age(expiry - now)).c_str(),
+                books.AccountOf(hold).c_str());
   }
 }
 
