@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/routing/compiler.h"
+#include "engine/routing/request_text.h"
+#include "engine/routing/writing.h"
 
 namespace purser::routing {
 namespace {
@@ -13,19 +15,21 @@ struct NamedField {
   TextField field;
 };
 constexpr NamedField kFields[] = {
-    {"tenant", &Request::tenant},
-    {"customer", &Request::customer},
-    {"customer_tier", &Request::customer_tier},
-    {"team", &Request::team},
-    {"feature", &Request::feature},
-    {"use_case", &Request::use_case},
-    {"session", &Request::session},
-    {"task", &Request::task},
-    {"release", &Request::release},
-    {"model", &Request::model},
-    {"region", &Request::region},
-    {"data_policy", &Request::data_policy},
-    {"service_tier", &Request::service_tier},
+    {"tenant", [](const Request& request) { return request.tenant; }},
+    {"customer", [](const Request& request) { return request.customer; }},
+    {"customer_tier", [](const Request& request) { return request.customer_tier; }},
+    {"team", [](const Request& request) { return request.team; }},
+    {"feature", [](const Request& request) { return request.feature; }},
+    {"use_case", [](const Request& request) { return request.use_case; }},
+    {"session", [](const Request& request) { return request.session; }},
+    {"task", [](const Request& request) { return request.task; }},
+    {"release", [](const Request& request) { return request.release; }},
+    {"model", [](const Request& request) { return request.model; }},
+    {"region", [](const Request& request) { return request.region; }},
+    {"data_policy", [](const Request& request) { return request.data_policy; }},
+    {"service_tier", [](const Request& request) { return request.service_tier; }},
+    {"script", [](const Request& request) { return WritingOf(LastUserTurn(request)).script; }},
+    {"language", [](const Request& request) { return WritingOf(LastUserTurn(request)).language; }},
 };
 
 // Whether texts that have nothing in common all match.

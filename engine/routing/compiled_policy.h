@@ -42,8 +42,9 @@ inline constexpr int32_t kFails = -2;
 
 enum class SignalKind : uint8_t { kPatterns, kMeasure, kField, kMetadata, kScorer, kExamples, kOutcomes };
 
-// Fields of a request that are texts, by name in policy.proto.
-using TextField = std::string_view Request::*;
+// Reads a text of a request: a field of it, or what its last user turn is written in. By name in
+// routing.proto.
+using TextField = std::string_view (*)(const Request&);
 
 struct CompiledSignal {
   SignalKind kind = SignalKind::kMeasure;

@@ -89,15 +89,12 @@ class Explainer {
   }
 
  private:
-  std::string Place(int rule) const {
-    const Position position = compiled_.source.Find(absl::StrCat("rules[", rule, "]"));
-    return absl::StrCat(compiled_.file, ":", position.line);
-  }
+  std::string Place(int rule) const { return PlaceOf(absl::StrCat("rules[", rule, "]")); }
 
   std::string SignalValue(int i) const {
     const CompiledSignal& signal = compiled_.signals[i];
     if (!signal.used) return "not read: nothing uses it";
-    if (signal.kind == SignalKind::kField) return Quoted(request_.*signal.field);
+    if (signal.kind == SignalKind::kField) return Quoted(signal.field(request_));
     if (signal.kind == SignalKind::kMetadata) {
       for (const auto& [key, value] : request_.metadata) {
         if (key == signal.metadata_key) return Quoted(value);
@@ -105,6 +102,10 @@ class Explainer {
       return "\"\"";
     }
     return Number(features_.number(i));
+  }
+
+  std::string PlaceOf(const std::string& path) const {
+    return absl::StrCat(compiled_.file, ":", compiled_.source.Find(path).line);
   }
 
   // Which message a piece of text is in, and where.
@@ -250,22 +251,33 @@ class Explainer {
     return absl::StrJoin(names, ", ");
   }
 
+  // Where the policy says what a candidate is.
+  std::string Stated(int i) const {
+    return absl::StrCat("; candidate at ", PlaceOf(absl::StrCat("candidates[", i, "]")));
+  }
+
   std::string Reason(int i) const {
     const RejectReason& reason = verdict_.reasons[i];
     const std::string name(RejectName(reason.reject));
     switch (reason.reject) {
       case Reject::kNone:
         return verdict_.refusal == Refusal::kNone ? "" : "the request is refused";
+      case Reject::kNotAllowed:
+        return absl::StrCat(name, " at ", PlaceOf("routing.allow"));
+      case Reject::kDenied:
+        return absl::StrCat(name, " at ", PlaceOf("routing.deny"));
       case Reject::kContextWindow:
-        return absl::StrCat(name, ": ", compiled_.context_window[i], " tokens are too few");
+        return absl::StrCat(name, ": ", compiled_.context_window[i], " tokens are too few", Stated(i));
       case Reject::kMaxOutput:
-        return absl::StrCat(name, ": answers with ", compiled_.max_output[i], " tokens at most");
+        return absl::StrCat(name, ": answers with ", compiled_.max_output[i], " tokens at most", Stated(i));
       case Reject::kLacksCapability:
-        return absl::StrCat("lacks ", Missing(reason.missing));
+        return absl::StrCat("lacks ", Missing(reason.missing), Stated(i));
       case Reject::kRegion:
-        return absl::StrCat(name, ": does not run in ", Quoted(request_.region));
+        return absl::StrCat(name, ": does not run in ", Quoted(request_.region), Stated(i));
       case Reject::kDataPolicy:
-        return absl::StrCat(name, ": is not cleared for ", Quoted(request_.data_policy));
+        return absl::StrCat(name, ": is not cleared for ", Quoted(request_.data_policy), Stated(i));
+      case Reject::kUnpriced:
+        return absl::StrCat(name, Stated(i));
       case Reject::kRuleMinQuality:
       case Reject::kRuleMaxQuality:
         return absl::StrCat(name, ": quality ", compiled_.quality[i], "; rule \"",

@@ -64,7 +64,7 @@ rules
   p.textproto:34 "late" not tried: always -> refuse "never reached"
 candidates
   1. large
-  -  small: lacks tools
+  -  small: lacks tools; candidate at p.textproto:1
   -  vast: denied by a rule: rule "frugal" at p.textproto:24
 )";
 

@@ -49,6 +49,7 @@ Domain DomainOf(const CompiledSignal& signal, int patterns) {
     case policy::BUDGET_HEADROOM:
       return {};  // The engine's; a caller may pass what it likes.
     case policy::STRUCTURED_ANSWER:
+    case policy::FILES:
       return {0, 2, true};
     case policy::HOUR:
       return {0, 24, true};

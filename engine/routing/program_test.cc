@@ -250,6 +250,50 @@ TEST(ProgramTest, BestLeftServesWhenQualityLeavesNone) {
   EXPECT_TRUE(lax.verdict.quality_dropped);
 }
 
+TEST(ProgramTest, LanguageScriptAndDocumentsAreSignals) {
+  const auto program = Compile(R"pb(
+                         candidates { name: "reader" quality: 90 model: "l" capabilities: DOCUMENTS }
+                         signals { name: "language" field: "language" }
+                         signals { name: "script" field: "script" }
+                         signals { name: "files" measure: FILES }
+                         rules {
+                           name: "only English"
+                           when { not { signal: "language" one_of: "en" one_of: "" } }
+                           min_quality: 50
+                         }
+                         rules {
+                           name: "not Latin"
+                           when { not { signal: "script" one_of: "latin" } }
+                           min_quality: 50
+                         }
+                         rules {
+                           name: "files"
+                           when { signal: "files" }
+                           min_quality: 50
+                         })pb")
+                           .program;
+  ASSERT_NE(program, nullptr);
+  const struct {
+    const char* text;
+    uint32_t needs;
+    std::vector<int> rules;
+  } kCases[] = {{"What is the time?", 0, {}},
+                {"Wie spät ist es, und was mache ich nicht mit der Zeit?", 0, {0}},
+                {"几点了", 0, {0, 1}},
+                {"What is in the file?", kNeedsDocuments, {2}}};
+  for (const auto& [text, needs, rules] : kCases) {
+    const Message message{Role::kUser, text};
+    Request request;
+    request.messages = {&message, 1};
+    request.needs = needs;
+    Features features;
+    Verdict verdict;
+    program->Read(request, {}, &features);
+    program->Evaluate(request, {}, features, &verdict);
+    EXPECT_EQ(verdict.rules, rules) << text;
+  }
+}
+
 TEST(ProgramTest, ReadyFeaturesDecideLikeReadOnes) {
   Runner run(R"pb(
     signals { name: "tier" field: "customer_tier" }

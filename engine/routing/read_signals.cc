@@ -71,6 +71,8 @@ double NumberOf(policy::Measure measure, const Request& request, const Context& 
       return request.images;
     case policy::STRUCTURED_ANSWER:
       return (request.needs & (kNeedsJsonMode | kNeedsStructuredOutput)) != 0 ? 1 : 0;
+    case policy::FILES:
+      return (request.needs & kNeedsDocuments) != 0 ? 1 : 0;
     case policy::CACHED_SHARE:
       return context.input_tokens <= 0 ? 0
                                        : std::clamp(static_cast<double>(request.cached_input_tokens) /
@@ -174,7 +176,7 @@ void Program::Read(const Request& request, const Context& context, Features* fea
         number = NumberOf(signal.measure, request, context, text);
         break;
       case SignalKind::kField:
-        number = TextNumberOf(signal, request.*signal.field);
+        number = TextNumberOf(signal, signal.field(request));
         break;
       case SignalKind::kMetadata:
         number = TextNumberOf(signal, MetadataOf(request, signal.metadata_key));
