@@ -1,6 +1,10 @@
 // What the engine lets be answered from earlier answers.
 
 #include <array>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -182,6 +186,52 @@ TEST_F(CachedAnswersTest, AnEmbeddingNeedOnlyBeMadeWhereTheExactRequestIsUnknown
   engine_->Void(decision_.ticket);
   bare.embedding = near_;
   EXPECT_TRUE(Ask(bare));
+}
+
+// Every text alike.
+class OneDirection final : public cache::Embedder {
+ public:
+  std::string_view id() const override { return "one direction"; }
+  int dimension() const override { return 3; }
+  bool Embed(std::string_view, std::span<float> out) const override {
+    for (float& x : out) x = 1;
+    return true;
+  }
+};
+
+TEST_F(CachedAnswersTest, TheCallersEmbedderServesWhereThePolicyNamesNone) {
+  Options options = OptionsFor(std::string(kTestCandidates) + kSemantic);
+  options.embedder = std::make_shared<OneDirection>();
+  engine_ = *Engine::Open(options);
+  request_.embedding = {};
+  request_.embedding_model = {};
+  EXPECT_FALSE(Ask(request_));
+  request_.messages = {&rephrased_, 1};
+  EXPECT_TRUE(Ask(request_));
+  const std::shared_ptr<cache::Cache> cache = engine_->cache();
+  options.embedder = nullptr;
+  ASSERT_TRUE(engine_->Reload(options).ok());
+  EXPECT_EQ(engine_->cache(), cache) << "only policy and prices are loaded anew";
+  EXPECT_TRUE(Ask(request_));
+}
+
+TEST_F(CachedAnswersTest, ATrialLeavesTheServingEnginesCacheAlone) {
+  const std::filesystem::path kept = folder_ / "kept";
+  Options options = OptionsFor(std::string(kTestCandidates) +
+                               "caching { namespace_template: \"{tenant}\" persistence_directory: \"" +
+                               kept.string() + "\" }");
+  options.keep_cache = false;
+  engine_ = *Engine::Open(options);
+  EXPECT_FALSE(Ask(request_));
+  EXPECT_TRUE(Ask(request_));
+  engine_.reset();
+  EXPECT_FALSE(std::filesystem::exists(kept));
+  std::filesystem::create_directories(kept);
+  std::ofstream(kept / "cache.snapshot") << "a diary";
+  options.keep_cache = true;
+  engine_ = *Engine::Open(options);
+  EXPECT_FALSE(Ask(request_));
+  EXPECT_NE(engine_->recovered().cache_refused.find("not a cache file"), std::string::npos);
 }
 
 }  // namespace

@@ -32,6 +32,10 @@ RevisionSource SourceOf(const Options& options) {
           .price_books = options.price_books};
 }
 
+Revision::Lasting::CacheUse CacheUseOf(const Options& options) {
+  return options.keep_cache ? Revision::Lasting::CacheUse::kServing : Revision::Lasting::CacheUse::kTrial;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options) {
@@ -67,9 +71,12 @@ absl::Status EngineImpl::Start() {
                                                          {.models = &model_stats_,
                                                           .classes = &class_stats_,
                                                           .now_nanos = clock_->NowNanos(),
-                                                          .previous = nullptr},
+                                                          .previous = nullptr,
+                                                          .cache = CacheUseOf(options_),
+                                                          .embedder = options_.embedder},
                                                          &diagnostics);
   if (revision == nullptr) return AllErrors(diagnostics);
+  recovered_.cache_refused = revision->cache_warning();
   if (options_.ledger_dir.empty()) {
     accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
     return Adopt(std::move(revision));
@@ -142,7 +149,9 @@ absl::Status EngineImpl::Reload(const Options& options) {
                                                          {.models = &model_stats_,
                                                           .classes = &class_stats_,
                                                           .now_nanos = clock_->NowNanos(),
-                                                          .previous = previous.get()},
+                                                          .previous = previous.get(),
+                                                          .cache = CacheUseOf(options_),
+                                                          .embedder = options_.embedder},
                                                          &diagnostics);
   if (revision == nullptr) return AllErrors(diagnostics);
   return Adopt(std::move(revision));
@@ -155,7 +164,7 @@ absl::StatusOr<std::shared_ptr<const Revision>> EngineImpl::LoadShadow(const Opt
                                                         .classes = &class_stats_,
                                                         .now_nanos = clock_->NowNanos(),
                                                         .previous = nullptr,
-                                                        .with_cache = false},
+                                                        .cache = Revision::Lasting::CacheUse::kNone},
                                                        &diagnostics);
   if (shadow == nullptr) return AllErrors(diagnostics);
   return shadow;

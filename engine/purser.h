@@ -92,6 +92,13 @@ struct Options {
   // meanwhile. 0: snapshots are kept only when the ledger is opened or closed.
   int64_t frames_between_snapshots = 1'000'000;
 
+  // Embeds the last user turn of requests that bring no embedding, where the policy names no embedder. It is
+  // asked only for what is not answered exactly. Null: such requests are answered exactly or not.
+  std::shared_ptr<const cache::Embedder> embedder = nullptr;
+  // False: the policy's persistence_directory is not touched. For trying a policy beside the engine that
+  // serves by it.
+  bool keep_cache = true;
+
   // How it does it.
   const Clock* clock = nullptr;  // Must outlive the engine. Null: the system's.
   // Told of every settled call and every answer from the cache, for metrics and alerts
@@ -322,9 +329,10 @@ class Engine {
 
   // What the ledger held when it was opened.
   struct Recovered {
-    int64_t records = 0;     // Settled calls.
-    int64_t presumed = 0;    // Dispatched calls that nobody settled: presumed spent.
-    int64_t torn_bytes = 0;  // Cut off the end: never acknowledged.
+    int64_t records = 0;          // Settled calls.
+    int64_t presumed = 0;         // Dispatched calls that nobody settled: presumed spent.
+    int64_t torn_bytes = 0;       // Cut off the end: never acknowledged.
+    std::string cache_refused{};  // Why what the policy keeps of its cache was not taken. Empty: it was.
   };
   virtual const Recovered& recovered() const = 0;
 

@@ -106,37 +106,36 @@ Revision::RequestClass MakeRequestClass(const policy::RequestClass& said, ClassS
   return made;
 }
 
-// The previous revision's cache if its policy said the same of caching, else a new one with what was kept on
-// disk.
-std::shared_ptr<cache::Cache> MakeCache(const policy::Policy& policy, cache::Options options,
-                                        const Revision* previous,
-                                        const std::shared_ptr<cache::Cache>& previous_cache,
-                                        int64_t now_nanos, Diagnostics* diagnostics) {
-  if (!policy.has_caching()) return nullptr;
-  if (previous_cache != nullptr &&
-      previous->policy().caching().SerializeAsString() == policy.caching().SerializeAsString()) {
-    return previous_cache;
-  }
-  auto made = std::make_shared<cache::Cache>(std::move(options));
-  const std::string& directory = policy.caching().persistence_directory();
-  if (directory.empty()) return made;
-  if (previous_cache != nullptr && previous->policy().caching().persistence_directory() == directory) {
-    (void)previous_cache->Keep(now_nanos);
-    previous_cache->StopKeeping();
-  }
-  // What is damaged, foreign or in use is refused whole: the cache starts empty and says so.
-  if (const absl::Status kept = made->KeepIn(directory, now_nanos); !kept.ok()) {
-    diagnostics->Warning("caching.persistence_directory",
-                         absl::StrCat("the cache starts empty: ", kept.message()));
-  }
-  return made;
-}
-
 }  // namespace
 
 uint64_t Revision::NextSerial() {
   static std::atomic<uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+// The previous revision's cache if its policy said the same of caching, else a new one with what was kept on
+// disk.
+void Revision::StartCache(cache::Options options, const Lasting& lasting) {
+  const policy::Caching& caching = policy_.caching();
+  if (options.embedder == nullptr) options.embedder = lasting.embedder;
+  cache::Cache* const previous = lasting.previous == nullptr ? nullptr : lasting.previous->cache();
+  if (previous != nullptr &&
+      lasting.previous->policy().caching().SerializeAsString() == caching.SerializeAsString() &&
+      (caching.has_embedder() || previous->options().embedder == options.embedder)) {
+    cache_ = lasting.previous->cache_;
+    return;
+  }
+  cache_ = std::make_shared<cache::Cache>(std::move(options));
+  const std::string& directory = caching.persistence_directory();
+  if (directory.empty() || lasting.cache == Lasting::CacheUse::kTrial) return;
+  if (previous != nullptr && lasting.previous->policy().caching().persistence_directory() == directory) {
+    (void)previous->Keep(lasting.now_nanos);
+    previous->StopKeeping();
+  }
+  // What is damaged, foreign or in use is refused whole.
+  if (const absl::Status kept = cache_->KeepIn(directory, lasting.now_nanos); !kept.ok()) {
+    cache_warning_ = absl::StrCat("the cache starts empty: ", kept.message());
+  }
 }
 
 std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const Lasting& lasting,
@@ -204,10 +203,11 @@ std::shared_ptr<Revision> Revision::Compile(const RevisionSource& source, const 
   cache::Options cache_options = ReadCacheSettings(policy, directory, &of_policy);
 
   const bool ok = readable && of_policy.ok() && revision->book_ != nullptr && revision->program_ != nullptr;
-  if (ok && lasting.with_cache) {
-    revision->cache_ =
-        MakeCache(policy, std::move(cache_options), lasting.previous,
-                  lasting.previous ? lasting.previous->cache_ : nullptr, lasting.now_nanos, &of_policy);
+  if (ok && policy.has_caching() && lasting.cache != Lasting::CacheUse::kNone) {
+    revision->StartCache(std::move(cache_options), lasting);
+    if (!revision->cache_warning_.empty()) {
+      of_policy.Warning("caching.persistence_directory", revision->cache_warning_);
+    }
   }
   diagnostics->push_back(std::move(of_policy));
   return ok ? revision : nullptr;

@@ -67,8 +67,11 @@ class Revision {
     int64_t now_nanos = 0;
     // Its cache goes on if the policy's caching did not change. May be null.
     const Revision* previous = nullptr;
-    // False: the revision gets no cache, whatever its policy says.
-    bool with_cache = true;
+    // What its cache is for. kNone: there is none, whatever the policy says. kTrial: it is not kept in the
+    // policy's directory, which belongs to whoever serves.
+    enum class CacheUse : uint8_t { kNone, kTrial, kServing } cache = CacheUse::kServing;
+    // For what the caller does not embed, where the policy names no embedder. May be null.
+    std::shared_ptr<const cache::Embedder> embedder = nullptr;
   };
 
   // Compiles what `source` names. Every mistake of the policy and the books is added to `diagnostics`, one
@@ -103,9 +106,12 @@ class Revision {
   cache::Cache* cache() const { return cache_.get(); }
   const std::shared_ptr<cache::Cache>& shared_cache() const { return cache_; }
   const NamespaceTemplate& cache_namespace() const { return cache_namespace_; }
+  // Why what was kept of the cache is not in it. Empty: it is.
+  const std::string& cache_warning() const { return cache_warning_; }
 
  private:
   Revision() : serial_(NextSerial()) {}
+  void StartCache(cache::Options options, const Lasting& lasting);
   static uint64_t NextSerial();
 
   const uint64_t serial_;
@@ -119,6 +125,7 @@ class Revision {
   RequestClass no_class_;
   std::shared_ptr<cache::Cache> cache_;
   NamespaceTemplate cache_namespace_;
+  std::string cache_warning_;
   bool reads_headroom_ = false;
   int64_t expected_output_tokens_ = 400;
   uint64_t policy_hash_ = 0;

@@ -24,9 +24,14 @@ void Check(const CheckArguments& arguments) {
   ModelStatsTable models;
   ClassStatsTable classes;
   std::vector<Diagnostics> diagnostics;
-  const auto revision = Revision::Compile(
-      {.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
-      {.models = &models, .classes = &classes, .now_nanos = 0, .previous = nullptr}, &diagnostics);
+  const auto revision =
+      Revision::Compile({.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
+                        {.models = &models,
+                         .classes = &classes,
+                         .now_nanos = 0,
+                         .previous = nullptr,
+                         .cache = Revision::Lasting::CacheUse::kNone},
+                        &diagnostics);
   int errors = 0;
   int warnings = 0;
   for (const Diagnostics& of_file : diagnostics) {

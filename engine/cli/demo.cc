@@ -101,6 +101,7 @@ void Demo(const std::string& keep) {
   const TemporaryLedger temporary;
   ManualClock clock(trace->front().time_nanos);
   Options options;
+  options.keep_cache = false;
   options.policy_text = std::string(kDemoPolicy);
   options.ledger_dir = keep.empty() ? temporary.path() : keep;
   options.clock = &clock;

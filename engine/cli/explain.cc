@@ -25,6 +25,7 @@ void Explain(const ExplainArguments& arguments) {
   const absl::StatusOr<std::unique_ptr<RequestFile>> file = RequestFile::Read(arguments.request);
   if (!file.ok()) Fail("explain", std::string(file.status().message()));
   Options options;
+  options.keep_cache = false;
   options.policy_file = arguments.policy;
   options.price_books = arguments.prices;
   options.ledger_dir = arguments.ledger;

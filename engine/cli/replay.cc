@@ -235,6 +235,7 @@ void Replay(const ReplayArguments& arguments) {
   if (!trace.ok()) Fail("replay", std::string(trace.status().message()));
   ManualClock clock(trace->empty() ? 0 : trace->front().time_nanos);
   Options options;
+  options.keep_cache = false;
   options.policy_file = arguments.policy;
   options.price_books = arguments.prices;
   options.ledger_dir = arguments.ledger;
