@@ -120,7 +120,7 @@ TEST(ExplainTest, ShowsWhatRecordedOutcomesSay) {
     const char* signal;
   } kCases[] = {
       {{1, 0.1F}, "e", R"(signals
-  known = 0.593755
+  known = 0.593754
     8 of 9 recorded requests are near (cosine at least 0.8; at most 16 count): small answered 0.875 of them well, so above 0.5938 with confidence 0.9
 )"},
       {{0, 1}, "e", R"(signals

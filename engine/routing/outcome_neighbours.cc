@@ -18,6 +18,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kParts = 4;  // Of a request, that outcomes are counted in.
+// That limits are rounded down to: what is beyond is the solver's, and would decide where terms of a score
+// cancel.
+constexpr double kSteps = 1e6;
 
 absl::Status CheckOptions(const OutcomeNeighbours::Options& options) {
   const int most = static_cast<int>(cache::Neighbours::kMost);
@@ -83,8 +86,9 @@ OutcomeNeighbours::OutcomeNeighbours(const Options& options,
       limits_(options.neighbours + 1) {
   for (int near = options.least_neighbours; near <= options.neighbours; ++near) {
     for (int parts = 0; parts <= kParts * near; ++parts) {
-      limits_[near].push_back(
-          cache::LowerLimit(static_cast<double>(parts) / kParts, near, 1 - options.confidence));
+      const double limit =
+          cache::LowerLimit(static_cast<double>(parts) / kParts, near, 1 - options.confidence);
+      limits_[near].push_back(std::floor(limit * kSteps) / kSteps);
     }
   }
 }

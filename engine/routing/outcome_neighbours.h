@@ -48,8 +48,8 @@ class OutcomeNeighbours {
     int near = 0;      // Recorded requests that were near enough, at most Options::neighbours.
     double good = 0;   // Share of them that was answered well.
     double least = 0;  // Similarity of the farthest of them.
-    // The lower limit of the true share, of `good` in quarters of a request, rounded down; kNone if it
-    // abstains.
+    // The lower limit of the true share, of `good` in quarters of a request, both rounded down (the limit to
+    // a millionth); kNone if it abstains.
     double guarded = kNone;
   };
   static constexpr double kNone = -1;

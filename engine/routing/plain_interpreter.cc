@@ -308,7 +308,7 @@ class Interpreter {
       const double middle = (low + high) / 2;
       (Tail(good, near, middle) < 1 - outcomes.confidence() ? low : high) = middle;
     }
-    return good == 0 ? 0 : low;
+    return good == 0 ? 0 : std::floor(low * 1e6) / 1e6;
   }
 
   // The cosine with the nearest example.
