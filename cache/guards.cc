@@ -242,6 +242,9 @@ struct Facts::Reader {
     std::string_view word(plain.data(), size);
     if (lower.ends_with("'s")) word.remove_suffix(1);
     const WordClass of_word = ClassOfWord(word);
+    // "five past ten" and "five to ten".
+    if (number_waits && word == "past") Count(ClassOfWord("after"));
+    if (number_waits && word == "to") Count(ClassOfWord("before"));
     if (of_word.kind == WordClass::kUnit && number_waits) {
       GiveUnitToLast(uint64_t{of_word.value} + 1);
     } else if (number_waits && number_unit == 0 && (word == "am" || word == "pm")) {
@@ -315,8 +318,8 @@ struct Facts::Reader {
 
   // What two words mean together: "log in" and "log out", "this week" and "last week".
   void NotePhrase(std::string_view word, const WordClass& of_word) {
-    if (after_particle_verb && (word == "in" || word == "out")) {
-      Count(ClassOfWord(word == "in" ? "login" : "logout"));
+    if (after_particle_verb && (word == "in" || word == "up" || word == "out")) {
+      Count(ClassOfWord(word == "out" ? "logout" : "login"));
     }
     after_particle_verb = IsParticleVerb(word);
     const bool time = of_word.kind == WordClass::kUnit || of_word.kind == WordClass::kDate ||
