@@ -73,17 +73,19 @@ void Cache::Impl::Apply(const ChangeLog::Change& change, int64_t now_nanos) {
 
 absl::Status Cache::Impl::Keep(int64_t now_nanos) {
   const std::lock_guard one_at_a_time(keeping_);
-  const Epochs::Guard guard = epochs_.Enter();
-  std::unique_lock lock(mutex_);
-  if (log_ == nullptr) return absl::FailedPreconditionError("this cache is not kept in a directory");
-  unlogged_ = 0;
-  if (absl::Status rotated = log_->Rotate(); !rotated.ok()) return rotated;
-  const std::vector<const Record*> records = LiveAt(now_nanos);
-  lock.unlock();
-
-  const std::string snapshot = SnapshotOf(records);
+  std::string snapshot;
+  {
+    const Epochs::Guard guard = epochs_.Enter();
+    std::unique_lock lock(mutex_);
+    if (log_ == nullptr) return absl::FailedPreconditionError("this cache is not kept in a directory");
+    unlogged_ = 0;
+    if (absl::Status rotated = log_->Rotate(); !rotated.ok()) return rotated;
+    const std::vector<const Record*> records = LiveAt(now_nanos);
+    lock.unlock();
+    snapshot = SnapshotOf(records);
+  }
   const absl::Status replaced = ReplaceFile(log_->snapshot_path(), snapshot);
-  lock.lock();
+  const std::lock_guard lock(mutex_);
   if (!replaced.ok()) return replaced;
   if (!log_->appending()) {
     // Changes since were lost; so must be what they changed.

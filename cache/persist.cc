@@ -49,12 +49,16 @@ std::string Cache::Impl::SnapshotOf(const std::vector<const Record*>& records) c
 }
 
 absl::Status Cache::Impl::SaveTo(const std::string& path, int64_t now_nanos) const {
-  // Records are immutable and live while the guard is held: the mutex is needed only to list them.
-  const Epochs::Guard guard = epochs_.Enter();
-  std::unique_lock lock(mutex_);
-  const std::vector<const Record*> records = LiveAt(now_nanos);
-  lock.unlock();
-  return ReplaceFile(path, SnapshotOf(records));
+  std::string snapshot;
+  {
+    // Records are immutable and live while the guard is held: the mutex is needed only to list them.
+    const Epochs::Guard guard = epochs_.Enter();
+    std::unique_lock lock(mutex_);
+    const std::vector<const Record*> records = LiveAt(now_nanos);
+    lock.unlock();
+    snapshot = SnapshotOf(records);
+  }
+  return ReplaceFile(path, snapshot);
 }
 
 absl::Status Cache::Impl::LoadFrom(const std::string& path, int64_t now_nanos) {
