@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "engine/books/record_export.h"
+#include "engine/cli/outcome_export.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
 #include "engine/ledger/compaction.h"
@@ -94,7 +95,7 @@ void Dump(const std::string& directory) {
 }
 
 struct ExportOptions {
-  std::string ledger, sqlite, focus, jsonl;
+  std::string ledger, sqlite, focus, jsonl, outcomes, embeddings;
   bool line_items = false;
 };
 
@@ -104,15 +105,25 @@ void ExportRows(const std::string& file, const absl::StatusOr<int64_t>& rows, co
   std::printf("%s: %s\n", file.c_str(), PluralOf(*rows, one, many).c_str());
 }
 
+void WriteOutcomes(const ExportOptions& options) {
+  const absl::StatusOr<OutcomeExport> exported =
+      ExportOutcomes(options.ledger, options.embeddings, options.outcomes);
+  if (!exported.ok()) Fail("ledger export", std::string(exported.status().message()));
+  std::printf("%s: %s; left out: %s without outcome, %s without embedding\n", options.outcomes.c_str(),
+              PluralOf(exported->written, "outcome", "outcomes").c_str(),
+              WithCommas(exported->without_outcome).c_str(), WithCommas(exported->without_embedding).c_str());
+}
+
 void Export(const ExportOptions& options) {
-  if (options.sqlite.empty() && options.focus.empty() && options.jsonl.empty())
-    Fail("ledger export", "say what to write: --sqlite FILE, --focus FILE or --jsonl FILE");
+  if (options.sqlite.empty() && options.focus.empty() && options.jsonl.empty() && options.outcomes.empty())
+    Fail("ledger export", "say what to write: --sqlite FILE, --focus FILE, --jsonl FILE or --outcomes FILE");
   if (!options.focus.empty()) {
     ExportRows(options.focus, books::ExportFocus(options.ledger, options.focus), "charge", "charges");
   }
   if (!options.jsonl.empty()) {
     ExportRows(options.jsonl, books::ExportOpenTelemetry(options.ledger, options.jsonl), "call", "calls");
   }
+  if (!options.outcomes.empty()) WriteOutcomes(options);
   if (options.sqlite.empty()) return;
   const auto rows =
       ledger::ExportToSqlite(options.ledger, options.sqlite, {.line_items = options.line_items});
@@ -174,6 +185,13 @@ void AddLedgerVerb(CLI::App& app) {
   exported->add_option("--focus", options->focus, "CSV of FOCUS 1.2 to create");
   exported->add_option("--jsonl", options->jsonl,
                        "JSON lines to create, named as OpenTelemetry's gen_ai conventions do");
+  CLI::Option* embeddings = exported->add_option("--embeddings", options->embeddings,
+                                                 "With --outcomes: lines of {\"request_id\", \"embedding\"}");
+  exported
+      ->add_option(
+          "--outcomes", options->outcomes,
+          "JSON lines to create, of how well each call was answered: for a policy's signal `outcomes`")
+      ->needs(embeddings);
   exported->add_flag("--line-items", options->line_items, "A table of every line item, too");
   exported->footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
   exported->callback([options] { Export(*options); });

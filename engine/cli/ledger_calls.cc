@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/cli/told_outcome.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
@@ -60,14 +61,6 @@ absl::StatusOr<std::shared_ptr<const routing::Program>> ReadExploring(const std:
   return program;
 }
 
-// Nothing: nobody told.
-std::optional<double> GoodOf(const ledger::RecordView& record) {
-  if (record.quality.has_value()) return *record.quality;
-  if (record.outcome == ledger::SUCCEEDED) return 1;
-  if (record.outcome == ledger::FAILED) return 0;
-  return std::nullopt;
-}
-
 bool Names(const ledger::RecordView& record, const std::string& name) {
   return record.candidate == name || record.model == name;
 }
@@ -97,7 +90,7 @@ absl::StatusOr<LedgerCalls> ReadLedgerCalls(const LedgerCallsSource& source) {
     const bool strong = Names(record, source.strong);
     if (entry.adjustment || entry.sign < 0 || record.cache_hit != ledger::CACHE_NONE) continue;
     if (!strong && !Names(record, source.weak)) continue;
-    const std::optional<double> good = GoodOf(record);
+    const std::optional<double> good = ToldOutcome(record);
     const auto prompt = prompts->find(std::string(record.request_id));
     if (!good) {
       ++read.without_outcome;
