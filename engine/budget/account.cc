@@ -143,13 +143,16 @@ void AdvanceWindow(Account& account, const Budget& budget, int64_t now_nanos) {
   }
 }
 
-int64_t ToppedUp(Account& account, Dimension dimension, int64_t now_nanos) {
-  Extras& extras = *account.extras;
-  if (!Planted(Canary::kTopUpForever)) DropTopUps(extras, HasExpired, now_nanos);
+int64_t ToppedUp(const Extras& extras, Dimension dimension, int64_t now_nanos) {
   int64_t sum = 0;
-  for (int i = 0; i < extras.top_ups; ++i) sum = Plus(sum, extras.top_up[i].amounts[dimension]);
+  for (int i = 0; i < extras.top_ups; ++i) {
+    if (HasExpired(extras.top_up[i], now_nanos) && !Planted(Canary::kTopUpForever)) continue;
+    sum = Plus(sum, extras.top_up[i].amounts[dimension]);
+  }
   return sum;
 }
+
+void DropExpiredTopUps(Extras& extras, int64_t now_nanos) { DropTopUps(extras, HasExpired, now_nanos); }
 
 void AddToSlice(Account& account, const Amounts& amounts) {
   SliceRing& ring = *account.extras->slices;

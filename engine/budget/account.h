@@ -144,13 +144,16 @@ inline void Touch(Account& account, const Budget* budget, int64_t now_nanos) {
   }
 }
 
-// What top-ups add to the limit now. Drops those that ran out.
-int64_t ToppedUp(Account& account, Dimension dimension, int64_t now_nanos);
+// What top-ups add to the limit now.
+int64_t ToppedUp(const Extras& extras, Dimension dimension, int64_t now_nanos);
+// Only where time is sure to have passed (a new top-up, a sweep): a clock that is set back finds the others
+// again.
+void DropExpiredTopUps(Extras& extras, int64_t now_nanos);
 
-inline int64_t LimitOf(Account& account, const Amounts& limits, Dimension d, int64_t now_nanos) {
+inline int64_t LimitOf(const Account& account, const Amounts& limits, Dimension d, int64_t now_nanos) {
   const Extras* extras = account.MaybeExtras();
   if (extras == nullptr || extras->top_ups == 0) return limits[d];
-  return Plus(limits[d], ToppedUp(account, d, now_nanos));
+  return Plus(limits[d], ToppedUp(*extras, d, now_nanos));
 }
 
 inline int64_t Committed(const Account& account, Dimension d) {

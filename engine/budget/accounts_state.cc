@@ -279,7 +279,7 @@ absl::Status Accounts::TopUp(const Plan& plan, std::string_view budget_name, con
   const std::lock_guard<SpinLock> lock(account.lock, std::adopt_lock);
   Touch(account, &budget, now_nanos);
   Extras& extras = account.NeedExtras();
-  ToppedUp(account, Dimension::kUsd, now_nanos);  // Drops those that ran out.
+  DropExpiredTopUps(extras, now_nanos);
   if (extras.top_ups == Extras::kMaxTopUps) {
     return absl::FailedPreconditionError(
         absl::StrCat("the account has ", Extras::kMaxTopUps, " top-ups already; wait until one runs out"));

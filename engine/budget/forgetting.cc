@@ -22,8 +22,7 @@ class Forgettable {
     if (account.ended) return true;
     const Budget* budget = account.follows_task() ? nullptr : plan_.FindById(account.budget);
     if (budget != nullptr && now_ >= account.end_nanos) AdvanceWindow(account, *budget, now_);
-    if (account.MaybeExtras() != nullptr)
-      ToppedUp(account, Dimension::kUsd, now_);  // Drops those that ran out.
+    if (account.MaybeExtras() != nullptr) DropExpiredTopUps(*account.extras, now_);
     // The books of a task say who its parent is, even if nothing is spent.
     if (!account.follows_task() && budget != nullptr && IsEmpty(account)) return true;
     const int64_t idle = IdleNanos(plan_, account, budget);

@@ -69,12 +69,11 @@ bool Auditor::TaskIsPinned(const std::string& task) const {
 
 HoldStatus Auditor::LinkTask(const Call& call, bool force, int64_t now) {
   if (call.scope.task.empty()) return HoldStatus::kHeld;
-  const int64_t remember = plan_->lifetimes().ended_nanos;
   const auto has_ended = [&](const std::string& name) {
     const auto found = tasks_.find(name);
     if (found != tasks_.end()) return found->second.ended;
     const auto ended = ended_tasks_.find(name);
-    return ended != ended_tasks_.end() && now - ended->second <= remember;
+    return ended != ended_tasks_.end() && IsRemembered(ended->second, now);
   };
   const std::string own = TaskName(call.scope.tenant, call.scope.task);
   const bool own_ended = has_ended(own);
@@ -191,15 +190,20 @@ Amounts Auditor::HeldIn(const AccountKey& key) const {
   return sum;
 }
 
-Amounts Auditor::Limits(Account& account, const Amounts& limits, int64_t now) {
-  std::erase_if(account.top_ups,
-                [&](const auto& top_up) { return top_up.first != 0 && top_up.first <= now; });
+Amounts Auditor::Limits(const Account& account, const Amounts& limits, int64_t now) {
   Amounts sum = limits;
   for (int i = 0; i < kDimensions; ++i) {
     if (limits.of[i] == kUnlimited) continue;
-    for (const auto& [until, amounts] : account.top_ups) sum.of[i] += amounts.of[i];
+    for (const auto& [until, amounts] : account.top_ups) {
+      if (until == 0 || until > now) sum.of[i] += amounts.of[i];
+    }
   }
   return sum;
+}
+
+void Auditor::DropExpiredTopUps(Account& account, int64_t now) {
+  std::erase_if(account.top_ups,
+                [&](const auto& top_up) { return top_up.first != 0 && top_up.first <= now; });
 }
 
 bool Auditor::IsShort(const AccountKey& key, const Amounts& asked, int64_t now) {
@@ -230,7 +234,7 @@ HoldStatus Auditor::Ask(const Call& call, const Hold* replaced, int64_t now, int
     if (!accounts_.count(key)) {
       const auto ended = ended_sessions_.find(key.second);
       if (replaced == nullptr && plan_->budgets()[key.first].per_session && ended != ended_sessions_.end() &&
-          now - ended->second <= plan_->lifetimes().ended_nanos) {
+          IsRemembered(ended->second, now)) {
         status = HoldStatus::kEnded;
         break;
       }
@@ -399,13 +403,16 @@ HoldStatus Auditor::Rehold(Ticket ticket, const Call& call, int64_t now) {
   return status;
 }
 
+bool Auditor::IsRemembered(int64_t ended, int64_t now) const {
+  return std::max(now, newest_end_) - ended <= plan_->lifetimes().ended_nanos;
+}
+
 void Auditor::Charge(const Call& call, int64_t now) {
   if (plan_->follows_tasks()) LinkTask(call, true, now);
   for (const AccountKey& key : Legs(call)) {
     const auto ended = ended_sessions_.find(key.second);
     const bool revived = !accounts_.count(key) && plan_->budgets()[key.first].per_session &&
-                         ended != ended_sessions_.end() &&
-                         now - ended->second <= plan_->lifetimes().ended_nanos;
+                         ended != ended_sessions_.end() && IsRemembered(ended->second, now);
     Account& account = Touch(key, now);
     account.ended |= revived;
     account.excused = true;
@@ -461,7 +468,7 @@ ExpireResult Auditor::Expire(int64_t now) {
   }
   for (auto entry = accounts_.begin(); entry != accounts_.end();) {
     const bool pinned = IsPinned(entry->first);
-    if (!pinned) Limits(Touch(entry->first, now), {}, now);
+    if (!pinned) DropExpiredTopUps(Touch(entry->first, now), now);
     const bool empty = Settled(entry->second) == Amounts{} && Presumed(entry->second) == Amounts{} &&
                        entry->second.top_ups.empty();
     entry = !pinned && empty ? accounts_.erase(entry) : std::next(entry);
@@ -473,7 +480,7 @@ bool Auditor::TopUp(int budget, const Scope& scope, const Amounts& amounts, int6
   const auto& entry = plan_->budgets()[budget];
   Account& account =
       Touch({budget, entry.per_task ? TaskName(scope.tenant, scope.task) : KeyOf(entry, scope)}, now);
-  Limits(account, {}, now);
+  DropExpiredTopUps(account, now);
   if (account.top_ups.size() == 4) return false;
   account.top_ups.push_back({expires_at, amounts});
   return true;
@@ -481,7 +488,8 @@ bool Auditor::TopUp(int budget, const Scope& scope, const Amounts& amounts, int6
 
 void Auditor::EndTask(std::string_view tenant, std::string_view task, int64_t now) {
   const std::string name = TaskName(tenant, task);
-  ended_tasks_[name] = now;
+  newest_end_ = std::max(newest_end_, now);
+  ended_tasks_[name] = newest_end_;
   if (const auto found = tasks_.find(name); found != tasks_.end()) found->second.ended = true;
   for (auto& [key, account] : accounts_) {
     if (plan_->budgets()[key.first].per_task && key.second == name) account.ended = true;
@@ -496,7 +504,8 @@ void Auditor::EndSession(std::string_view tenant, std::string_view session, int6
   for (int i = 0; i < static_cast<int>(plan_->budgets().size()); ++i) {
     if (!plan_->budgets()[i].per_session) continue;
     const std::string key = KeyOf(plan_->budgets()[i], scope);
-    ended_sessions_[key] = now;
+    newest_end_ = std::max(newest_end_, now);
+    ended_sessions_[key] = newest_end_;
     if (const auto found = accounts_.find({i, key}); found != accounts_.end()) found->second.ended = true;
   }
   ForgetEnded();
@@ -506,6 +515,7 @@ void Auditor::Crash() {
   std::erase_if(holds_, [](const auto& entry) { return entry.second.phase == HoldPhase::kHeld; });
   ended_tasks_.clear();
   ended_sessions_.clear();
+  newest_end_ = 0;
   ForgetEnded();
 }
 

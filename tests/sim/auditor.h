@@ -92,11 +92,13 @@ class Auditor {
   Amounts Settled(const Account& account) const;
   Amounts HeldIn(const AccountKey& key) const;
   Amounts Presumed(const Account& account) const;
-  Amounts Limits(Account& account, const Amounts& limits, int64_t now);
+  Amounts Limits(const Account& account, const Amounts& limits, int64_t now);
+  static void DropExpiredTopUps(Account& account, int64_t now);
   bool IsShort(const AccountKey& key, const Amounts& asked, int64_t now);
   void Book(Account& account, const Amounts& difference);
   void AddEntry(Account& account, int64_t time, const Amounts& difference);
   void Close(std::map<Ticket, Hold>::iterator hold);
+  bool IsRemembered(int64_t ended, int64_t now) const;
   void ForgetEnded();
   HoldStatus Ask(const Call& call, const Hold* replaced, int64_t now, int* short_budget);
 
@@ -105,6 +107,7 @@ class Auditor {
   std::map<std::string, Task> tasks_;
   std::map<Ticket, Hold> holds_;
   std::map<std::string, int64_t> ended_tasks_, ended_sessions_;
+  int64_t newest_end_ = 0;  // A clock that is set back brings nothing back.
   bool limits_fixed_ = true;
   Amounts booked_;  // By all calls ever.
 };
