@@ -113,7 +113,11 @@ absl::StatusOr<bool> LogScanner::Next(Frame* frame) {
   return false;
 }
 
-void LogScanner::NoteSegment() { end_.unsynced.push_back({segments_[current_].name, expected_ - 1}); }
+void LogScanner::NoteSegment() {
+  // Of a segment without frames, no mark says anything that does not vouch for a frame after it.
+  const uint64_t vouched_by = std::max(expected_ - 1, reader_->segment().first_sequence);
+  end_.unsynced.push_back({segments_[current_].name, vouched_by});
+}
 
 absl::Status LogScanner::Corrupt(const SegmentReader& at) const {
   return absl::DataLossError(
@@ -168,7 +172,7 @@ absl::StatusOr<bool> LogScanner::Continue(SegmentReader::Found found) {
 
   NoteSegment();
   std::erase_if(end_.unsynced, [this](const End::Unsynced& segment) {
-    return segment.last_sequence <= end_.durable_through || !absl::EndsWith(segment.name, ".log");
+    return segment.vouched_by <= end_.durable_through || !absl::EndsWith(segment.name, ".log");
   });
   end_.segment = segments_[current_].number;
   end_.offset = reader_->offset();

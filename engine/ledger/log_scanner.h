@@ -38,7 +38,7 @@ class LogScanner {
     // be in the kernel only, if the process died before it synced them.
     struct Unsynced {
       std::string name;
-      uint64_t last_sequence;
+      uint64_t vouched_by;  // A mark of this frame or a later one says that the segment was synced.
     };
     uint64_t durable_through = 0;
     std::vector<Unsynced> unsynced;

@@ -1,4 +1,5 @@
-// The log's promises over crashes and damage. PURSER_SOAK multiplies the number of random histories.
+// The log's promises over crashes and damage. PURSER_SOAK_SECONDS lengthens it; PURSER_SEED starts with a
+// certain seed.
 
 #include <algorithm>
 #include <cstdio>
@@ -16,6 +17,11 @@ uint64_t Soak() {
   constexpr uint64_t kSecondsOnce = 7;
   const char* seconds = std::getenv("PURSER_SOAK_SECONDS");
   return seconds != nullptr ? std::max<uint64_t>(1, std::strtoull(seconds, nullptr, 10) / kSecondsOnce) : 1;
+}
+
+uint64_t FirstSeed() {
+  const char* seed = std::getenv("PURSER_SEED");
+  return seed != nullptr ? std::strtoull(seed, nullptr, 10) : 0;
 }
 
 TEST(LogCrashTest, EveryByteCut) {
@@ -42,7 +48,7 @@ TEST(LogCrashTest, UnfinishedFrames) {
 
 TEST(LogCrashTest, PowerLossAndCrashDuringRecovery) {
   CheckCounts counts;
-  for (uint64_t seed = 0; seed < 1500 * Soak(); ++seed) {
+  for (uint64_t seed = FirstSeed(); seed < FirstSeed() + 1500 * Soak(); ++seed) {
     ASSERT_EQ(CheckPowerLoss(seed, &counts), "") << "seed " << seed;
   }
   std::printf("%lu crashes, %lu recoveries, %lu operations\n", counts.power_losses, counts.recoveries,
@@ -51,7 +57,7 @@ TEST(LogCrashTest, PowerLossAndCrashDuringRecovery) {
 
 TEST(LogCrashTest, FaultAtEveryOperation) {
   CheckCounts counts;
-  for (uint64_t seed = 0; seed < 5 * Soak(); ++seed) {
+  for (uint64_t seed = FirstSeed(); seed < FirstSeed() + 5 * Soak(); ++seed) {
     ASSERT_EQ(CheckFaultAtEveryOperation(seed, &counts), "") << "seed " << seed;
   }
   std::printf("%lu faults, %lu operations\n", counts.faults, counts.operations);
@@ -59,7 +65,7 @@ TEST(LogCrashTest, FaultAtEveryOperation) {
 
 TEST(LogCrashTest, FullDisk) {
   CheckCounts counts;
-  for (uint64_t seed = 0; seed < 50 * Soak(); ++seed) {
+  for (uint64_t seed = FirstSeed(); seed < FirstSeed() + 50 * Soak(); ++seed) {
     ASSERT_EQ(CheckFullDisk(seed, &counts), "") << "seed " << seed;
   }
 }
