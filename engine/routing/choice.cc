@@ -68,6 +68,35 @@ int64_t SwitchMargin(const ChoiceSettings& settings, const ChoiceContext& contex
   return AddCapped(stated, context.lost_prefix_nanos);
 }
 
+// The order of choice: costs that count as equal by preference, then by the policy's order.
+class Order {
+ public:
+  Order(const ChoiceSettings& settings, std::span<const Ranked> ranked, const Verdict& verdict)
+      : verdict_(verdict) {
+    for (const Ranked& one : ranked) lowest_ = std::min(lowest_, one.ranked_nanos);
+    equal_until_ = AddCapped(lowest_, ShareOf(settings.equal_cost_share, std::max<int64_t>(lowest_, 0)));
+  }
+
+  bool operator()(const Ranked& a, const Ranked& b) const {
+    const int64_t a_nanos = CountsAs(a);
+    const int64_t b_nanos = CountsAs(b);
+    if (a_nanos != b_nanos) return a_nanos < b_nanos;
+    const uint16_t a_preference = verdict_.preference[a.candidate];
+    const uint16_t b_preference = verdict_.preference[b.candidate];
+    if (a_preference != b_preference) return a_preference < b_preference;
+    return a.candidate < b.candidate;
+  }
+
+ private:
+  int64_t CountsAs(const Ranked& one) const {
+    return one.ranked_nanos <= equal_until_ ? lowest_ : one.ranked_nanos;
+  }
+
+  const Verdict& verdict_;
+  int64_t lowest_ = kMost;
+  int64_t equal_until_ = kMost;
+};
+
 // A number in [0, 1) and a second one, drawn by the request's id.
 struct Draw {
   double share;
@@ -84,11 +113,15 @@ void Explore(const ChoiceSettings& settings, const ChoiceContext& context, Choic
   int drawable = choice->count;
   if (settings.exploration_most_times_cheapest > 0) {
     int64_t cheapest = kMost;
-    for (int i = 0; i < choice->count; ++i) cheapest = std::min(cheapest, choice->ranked[i].expected_nanos);
+    // Nobody can say of an unknown price how dear it is.
+    const auto known = [](const Ranked& one) { return one.ranked_nanos < kMost; };
+    for (int i = 0; i < choice->count; ++i) {
+      if (known(choice->ranked[i])) cheapest = std::min(cheapest, choice->ranked[i].expected_nanos);
+    }
     const int64_t most = ShareOf(settings.exploration_most_times_cheapest, cheapest);
-    const auto dear =
-        std::stable_partition(choice->ranked.begin(), choice->ranked.begin() + choice->count,
-                              [most](const Ranked& ranked) { return ranked.expected_nanos <= most; });
+    const auto dear = std::stable_partition(
+        choice->ranked.begin(), choice->ranked.begin() + choice->count,
+        [&](const Ranked& ranked) { return known(ranked) && ranked.expected_nanos <= most; });
     drawable = static_cast<int>(dear - choice->ranked.begin());
     if (drawable == 0) return;
   }
@@ -120,38 +153,24 @@ void Choose(const ChoiceSettings& settings, const ChoiceContext& context, std::s
       [&](int i) { choice->ranked[choice->count++] = RankOne(settings, context, prices[i], i); });
   const std::span<Ranked> ranked(choice->ranked.data(), choice->count);
 
-  int cheapest_before_margin = 0;
   const bool keeps =
       context.current >= 0 && verdict->candidates.Has(context.current) && prices[context.current].known;
+  int first_without_margin = -1;
   if (keeps) {
+    const Order order(settings, ranked, *verdict);
+    first_without_margin = std::min_element(ranked.begin(), ranked.end(), order)->candidate;
     int64_t current_nanos = 0;
-    for (size_t i = 0; i < ranked.size(); ++i) {
-      if (ranked[i].candidate == context.current) current_nanos = ranked[i].ranked_nanos;
-      if (ranked[i].ranked_nanos < ranked[cheapest_before_margin].ranked_nanos)
-        cheapest_before_margin = static_cast<int>(i);
+    for (const Ranked& one : ranked) {
+      if (one.candidate == context.current) current_nanos = one.ranked_nanos;
     }
     const int64_t margin = SwitchMargin(settings, context, current_nanos);
-    cheapest_before_margin = ranked[cheapest_before_margin].candidate;
     for (Ranked& other : ranked) {
       if (other.candidate != context.current) other.ranked_nanos = AddCapped(other.ranked_nanos, margin);
     }
   }
-
-  int64_t lowest = kMost;
-  for (const Ranked& one : ranked) lowest = std::min(lowest, one.ranked_nanos);
-  const int64_t equal_until =
-      AddCapped(lowest, ShareOf(settings.equal_cost_share, std::max<int64_t>(lowest, 0)));
-  std::sort(ranked.begin(), ranked.end(), [&](const Ranked& a, const Ranked& b) {
-    const int64_t a_nanos = a.ranked_nanos <= equal_until ? lowest : a.ranked_nanos;
-    const int64_t b_nanos = b.ranked_nanos <= equal_until ? lowest : b.ranked_nanos;
-    if (a_nanos != b_nanos) return a_nanos < b_nanos;
-    const uint16_t a_preference = verdict->preference[a.candidate];
-    const uint16_t b_preference = verdict->preference[b.candidate];
-    if (a_preference != b_preference) return a_preference < b_preference;
-    return a.candidate < b.candidate;
-  });
+  std::sort(ranked.begin(), ranked.end(), Order(settings, ranked, *verdict));
   choice->kept_current =
-      keeps && ranked[0].candidate == context.current && cheapest_before_margin != context.current;
+      keeps && ranked[0].candidate == context.current && first_without_margin != context.current;
   Explore(settings, context, choice);
 }
 

@@ -122,6 +122,17 @@ TEST_F(ChoiceTest, ASessionLeavesItsModelOnlyForMoreThanTheMargin) {
   }
 }
 
+TEST_F(ChoiceTest, AModelIsNotKeptByTheMarginIfItWouldHaveBeenFirstAnyway) {
+  settings_.equal_cost_share = 0.25;
+  context_.current = 1;
+  EXPECT_THAT(Order({80, 90}), ElementsAre(0, 1)) << "as cheap as the first, which the policy names first";
+  verdict_.preference[1] = 0;
+  verdict_.preference[0] = 1;
+  settings_.switch_margin_nanos = 50;
+  EXPECT_THAT(Order(), ElementsAre(1, 0));
+  EXPECT_FALSE(choice_.kept_current) << "a rule prefers it";
+}
+
 TEST_F(ChoiceTest, AToolLoopOnlyEscalates) {
   settings_.escalate_only_in_tool_loop = true;
   context_.current = 2;
@@ -155,6 +166,23 @@ TEST_F(ChoiceTest, ExplorationIsAStatedShareDrawnByTheRequestsId) {
     context_.request_id = id;
     EXPECT_NE(Order({10, 20, 40})[0], 2) << "dearer than twice the cheapest";
   }
+}
+
+TEST_F(ChoiceTest, ABoundOnExplorationLeavesUnknownPricesAlone) {
+  settings_.exploration_share = 1;
+  settings_.exploration_most_times_cheapest = 2;
+  Order({0, 20, 40, 50});
+  prices_[0].known = false;
+  std::vector<int> first(4, 0);
+  for (int i = 0; i < 200; ++i) {
+    const std::string id = "request-" + std::to_string(i);
+    context_.request_id = id;
+    ++first[Order()[0]];
+  }
+  EXPECT_EQ(first[0], 0) << "nobody knows how dear it is";
+  EXPECT_GT(first[1], 50);
+  EXPECT_GT(first[2], 50) << "twice the cheapest of those that are known";
+  EXPECT_EQ(first[3], 0);
 }
 
 TEST_F(ChoiceTest, AmountsAtTheEndOfTheRangeDoNotWrapAround) {

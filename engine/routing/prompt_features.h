@@ -11,7 +11,7 @@ namespace purser::routing {
 
 // What the learned scorer sees of a prompt. Training and scoring share this file, so that they see the same.
 
-inline constexpr int kPromptFeaturesVersion = 2;
+inline constexpr int kPromptFeaturesVersion = 3;
 
 // Hashed words have 2^bits buckets.
 inline constexpr int kMostBucketBits = 22;

@@ -238,10 +238,12 @@ class Pass {
       const Kind kind = KindOf(c);
       if (kind == kLead) {
         const CodePoint point = Decode(text_, at_);
+        const bool ends = IsSign(point.value);
+        // A sign ends the word, and is stepped over, and counted, where it would open the next.
+        if (ends && at_ > begin) break;
         if (IsMathSign(point.value)) ++out_.math_marks;
-        if (IsSign(point.value)) {
-          // A sign ends the word; if it opens it, it is stepped over.
-          if (at_ == begin) at_ += point.bytes;
+        if (ends) {
+          at_ += point.bytes;
           break;
         }
         ++letters;

@@ -40,6 +40,8 @@ TEST(TextMeasuresTest, CountsWhatAReaderWouldCount) {
       {"x^2 + 3x = 7", &TextMeasures::math_marks, 4},
       {"\\frac{a}{b}", &TextMeasures::math_marks, 1},
       {"∫ f ≤ π", &TextMeasures::math_marks, 3},
+      {"a≤b", &TextMeasures::math_marks, 1},
+      {"a≤b", &TextMeasures::words, 2},
       {"foo_bar(); camelCase\n", &TextMeasures::code_marks, 4},
       {"```\ncode\n```", &TextMeasures::code_marks, 2},
       {"if (a == b) { x->y(); }", &TextMeasures::code_marks, 6},
