@@ -6,32 +6,38 @@
 #include <map>
 
 #include "policies/amount.h"
-#include "re2/re2.h"
 
 namespace purser::routing {
 namespace {
 
 constexpr int kNotPreferred = 1'000'000;
+constexpr double kUnknown = 1e30;
 
 class Interpreter {
  public:
-  Interpreter(const policy::Policy& policy, std::span<const CandidateFacts> facts,
-              std::span<const PlainOutcome> outcomes, const Request& request, const Context& context)
-      : policy_(policy), facts_(facts), outcomes_(outcomes), request_(request), context_(context) {}
+  Interpreter(const policy::Policy& policy, std::span<const CandidateFacts> facts, const PlainFiles& files,
+              const Request& request, const Context& context)
+      : policy_(policy),
+        facts_(facts),
+        request_(request),
+        context_(context),
+        signals_(policy.routing(), files, request, context) {}
 
   PlainResult Run() {
     PlainResult result;
-    result.reasons.resize(policy_.candidates_size(), Reject::kNone);
+    result.reasons.resize(policy_.candidates_size());
     result.preferred.resize(policy_.candidates_size(), kNotPreferred);
     result.request_class = ClassOf();
     result.latency_limit_ms = request_.latency_limit_ms;
     std::set<int> left;
     for (int i = 0; i < policy_.candidates_size(); ++i) {
-      result.reasons[i] = Gate(i);
-      if (result.reasons[i] == Reject::kNone) left.insert(i);
+      result.reasons[i].reject = Gate(i);
+      if (result.reasons[i].reject == Reject::kNone) left.insert(i);
+      if (result.reasons[i].reject == Reject::kLacksCapability) result.reasons[i].missing = Missing(i);
     }
     for (int s = 0; s < policy_.scores_size(); ++s) {
       result.bands.push_back(Band(policy_.scores(s)));
+      result.sums.push_back(Sum(policy_.scores(s)));
       if (NoSignal(policy_.scores(s)) && policy_.scores(s).on_no_signal().has_refuse() &&
           result.refusal == Refusal::kNone) {
         result.refusal = Refusal::kNoSignal;
@@ -48,6 +54,7 @@ class Interpreter {
     int preferring = 0;
     for (const int r : order) {
       const policy::Rule& rule = policy_.rules(r);
+      ++result.rules_tried;
       if (!Holds(rule.when())) continue;
       result.rules.push_back(r);
       if (!rule.refuse().empty()) {
@@ -57,7 +64,7 @@ class Interpreter {
       }
       std::set<int> next;
       std::set<int> next_by_lists;
-      std::vector<Reject> why = result.reasons;
+      std::vector<RejectReason> why = result.reasons;
       for (const int c : by_lists) {
         if (OnLists(rule, c)) next_by_lists.insert(c);
       }
@@ -66,7 +73,7 @@ class Interpreter {
         if (reject == Reject::kNone) {
           next.insert(c);
         } else {
-          why[c] = reject;
+          why[c] = {reject, static_cast<int16_t>(r), 0};
         }
       }
       const bool narrows =
@@ -78,6 +85,8 @@ class Interpreter {
       left = next;
       by_lists = next_by_lists;
       result.reasons = why;
+      if (rule.has_min_quality()) result.min_quality = std::max(result.min_quality, rule.min_quality());
+      if (rule.has_max_quality()) result.max_quality = std::min(result.max_quality, rule.max_quality());
       if (rule.has_prefer()) {
         for (int c = 0; c < policy_.candidates_size(); ++c) {
           if (Selects(rule.prefer(), c)) result.preferred[c] = std::min(result.preferred[c], preferring);
@@ -96,7 +105,7 @@ class Interpreter {
       for (const int c : by_lists) {
         if (policy_.candidates(c).quality() != best) continue;
         left.insert(c);
-        result.reasons[c] = Reject::kNone;
+        result.reasons[c] = RejectReason();
         result.quality_dropped = true;
       }
     }
@@ -108,8 +117,10 @@ class Interpreter {
  private:
   bool Selects(const policy::Select& select, int c) const {
     const policy::Candidate& candidate = policy_.candidates(c);
+    const std::string& called = candidate.name().empty() ? candidate.model() : candidate.name();
+    const std::string_view sold_by = candidate.provider().empty() ? facts_[c].provider : candidate.provider();
     for (const std::string& name : select.names()) {
-      if (name == candidate.name()) return true;
+      if (name == called) return true;
     }
     for (const std::string& wanted : select.labels()) {
       for (const std::string& label : candidate.labels()) {
@@ -117,7 +128,7 @@ class Interpreter {
       }
     }
     for (const std::string& provider : select.providers()) {
-      if (provider == candidate.provider()) return true;
+      if (provider == sold_by) return true;
     }
     return false;
   }
@@ -145,6 +156,20 @@ class Interpreter {
     return Reject::kNone;
   }
 
+  // The needs that the candidate does not meet.
+  uint32_t Missing(int c) const {
+    const policy::Candidate& candidate = policy_.candidates(c);
+    uint32_t missing = 0;
+    for (int need = 1; need < 13; ++need) {
+      if ((request_.needs >> need & 1) == 0) continue;
+      bool can = (facts_[c].capabilities >> need & 1) != 0;
+      for (const int capability : candidate.capabilities()) can |= capability == need;
+      for (const int capability : candidate.lacks()) can &= capability != need;
+      if (!can) missing += 1u << need;
+    }
+    return missing;
+  }
+
   Reject Gate(int c) const {
     const policy::Candidate& candidate = policy_.candidates(c);
     const policy::Routing& routing = policy_.routing();
@@ -158,17 +183,13 @@ class Interpreter {
     const int64_t window =
         candidate.context_window() > 0 ? candidate.context_window() : facts_[c].context_window;
     const int64_t output = std::max<int64_t>(1, request_.max_output_tokens);
-    if (window > 0 && context_.input_tokens + output > window) return Reject::kContextWindow;
+    const int64_t input =
+        context_.candidate_input_tokens.empty() ? context_.input_tokens : context_.candidate_input_tokens[c];
+    if (window > 0 && input + output > window) return Reject::kContextWindow;
     const int64_t most =
         candidate.max_output_tokens() > 0 ? candidate.max_output_tokens() : facts_[c].max_output_tokens;
     if (most > 0 && request_.max_output_tokens > most) return Reject::kMaxOutput;
-    for (int need = 1; need < 13; ++need) {
-      if ((request_.needs >> need & 1) == 0) continue;
-      bool can = (facts_[c].capabilities >> need & 1) != 0;
-      for (const int capability : candidate.capabilities()) can |= capability == need;
-      for (const int capability : candidate.lacks()) can &= capability != need;
-      if (!can) return Reject::kLacksCapability;
-    }
+    if (Missing(c) != 0) return Reject::kLacksCapability;
     if (!request_.region.empty() && !has(candidate.regions(), request_.region)) return Reject::kRegion;
     if (!request_.data_policy.empty() && !has(candidate.data_policies(), request_.data_policy)) {
       return Reject::kDataPolicy;
@@ -182,150 +203,10 @@ class Interpreter {
     }
     std::abort();
   }
-  bool IsText(const policy::Signal& signal) const { return signal.has_field() || signal.has_metadata(); }
-  std::string Text(const policy::Signal& signal) const {
-    if (signal.has_field())
-      return std::string(signal.field() == "team" ? request_.team : request_.customer_tier);
-    for (const auto& [key, value] : request_.metadata) {
-      if (key == signal.metadata()) return std::string(value);
-    }
-    return "";
-  }
-  static bool IsWord(char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_' || (c & 0x80) != 0; }
-  static bool HasKeyword(std::string text, std::string keyword) {
-    for (char& c : text) c = static_cast<char>(tolower(c));
-    for (char& c : keyword) c = static_cast<char>(tolower(c));
-    for (size_t at = text.find(keyword); at != std::string::npos; at = text.find(keyword, at + 1)) {
-      const size_t end = at + keyword.size();
-      const bool begins =
-          !isalnum(static_cast<unsigned char>(keyword.front())) || at == 0 || !IsWord(text[at - 1]);
-      const bool ends =
-          !isalnum(static_cast<unsigned char>(keyword.back())) || end == text.size() || !IsWord(text[end]);
-      if (begins && ends) return true;
-    }
-    return false;
-  }
-  std::vector<std::string> Texts(policy::TextPart part) const {
-    int last_user = -1;
-    for (size_t m = 0; m < request_.messages.size(); ++m) {
-      if (request_.messages[m].role == Role::kUser) last_user = static_cast<int>(m);
-    }
-    std::vector<std::string> texts;
-    for (size_t m = 0; m < request_.messages.size(); ++m) {
-      const bool system = request_.messages[m].role == Role::kSystem;
-      const bool last = static_cast<int>(m) == last_user;
-      const policy::TextPart is = last     ? policy::LAST_USER_TURN
-                                  : system ? policy::SYSTEM_PROMPT
-                                           : policy::HISTORY;
-      if (is == part) texts.emplace_back(request_.messages[m].content);
-    }
-    return texts;
-  }
-  double Value(const policy::Signal& signal) const {
-    if (signal.has_patterns()) {
-      double count = 0;
-      const auto texts = Texts(signal.patterns().in());
-      for (const std::string& regex : signal.patterns().regex()) {
-        RE2::Options options;
-        options.set_case_sensitive(signal.patterns().case_sensitive());
-        const RE2 compiled(regex, options);
-        count += std::any_of(texts.begin(), texts.end(),
-                             [&](const auto& t) { return RE2::PartialMatch(t, compiled); });
-      }
-      for (const std::string& keyword : signal.patterns().keyword()) {
-        count +=
-            std::any_of(texts.begin(), texts.end(), [&](const auto& t) { return HasKeyword(t, keyword); });
-      }
-      return count;
-    }
-    if (signal.has_examples()) return Nearest(signal.examples());
-    if (signal.has_outcomes()) return Guarded(signal.outcomes());
-    switch (signal.measure()) {
-      case policy::INPUT_TOKENS:
-        return static_cast<double>(context_.input_tokens);
-      case policy::TASK_STEP:
-        return request_.step;
-      case policy::BUDGET_HEADROOM:
-        return context_.budget_headroom;
-      case policy::TEXT_BYTES:
-        return Texts(policy::LAST_USER_TURN).empty()
-                   ? 0.0
-                   : static_cast<double>(Texts(policy::LAST_USER_TURN)[0].size());
-      case policy::QUESTION_MARKS: {
-        double count = 0;
-        for (const std::string& text : Texts(policy::LAST_USER_TURN))
-          count += static_cast<double>(std::count(text.begin(), text.end(), '?'));
-        return count;
-      }
-      case policy::MESSAGES:
-        return static_cast<double>(request_.messages.size());
-      default:
-        std::abort();
-    }
-  }
-
-  double Cosine(std::span<const float> embedding) const {
-    double dot = 0;
-    double of_request = 0;
-    double of_other = 0;
-    for (size_t i = 0; i < embedding.size(); ++i) {
-      dot += request_.embedding[i] * embedding[i];
-      of_request += request_.embedding[i] * request_.embedding[i];
-      of_other += embedding[i] * embedding[i];
-    }
-    return of_request == 0 ? 0 : dot / std::sqrt(of_request) / std::sqrt(of_other);
-  }
-
-  // The probability of `good` or more of `near`, each good with probability `share`.
-  static double Tail(int good, int near, double share) {
-    double tail = 0;
-    for (int k = good; k <= near; ++k) {
-      double ways = 1;
-      for (int i = 0; i < k; ++i) ways *= static_cast<double>(near - i) / (i + 1);
-      tail += ways * std::pow(share, k) * std::pow(1 - share, near - k);
-    }
-    return tail;
-  }
-
-  // The share under which as many good ones would be as unlikely as the confidence says. Of all that are
-  // near: policies must not ask for fewer.
-  double Guarded(const policy::Outcomes& outcomes) const {
-    if (request_.embedding_model != outcomes.embedding_model()) return -1;
-    int near = 0;
-    int good = 0;
-    for (const PlainOutcome& outcome : outcomes_) {
-      const bool well = outcome.well.count(outcomes.candidate()) > 0;
-      if (!well && outcome.badly.count(outcomes.candidate()) == 0) continue;
-      if (outcome.embedding.size() != request_.embedding.size()) return -1;
-      if (Cosine(outcome.embedding) < outcomes.least_similarity()) continue;
-      ++near;
-      good += well ? 1 : 0;
-    }
-    if (near < outcomes.least_neighbours()) return -1;
-    double low = 0;
-    double high = 1;
-    for (int i = 0; i < 50; ++i) {
-      const double middle = (low + high) / 2;
-      (Tail(good, near, middle) < 1 - outcomes.confidence() ? low : high) = middle;
-    }
-    return good == 0 ? 0 : std::floor(low * 1e6) / 1e6;
-  }
-
-  // The cosine with the nearest example.
-  double Nearest(const policy::Examples& examples) const {
-    if (request_.embedding_model != examples.embedding_model()) return 0;
-    double best = -1;
-    for (const policy::Example& example : examples.example()) {
-      if (example.embedding_size() != static_cast<int>(request_.embedding.size())) return 0;
-      best = std::max(best, Cosine({example.embedding().data(), request_.embedding.size()}));
-    }
-    return best;
-  }
-
   double Adds(const policy::Term& term) const {
     const policy::Signal& signal = Find(term.signal());
-    double x =
-        IsText(signal) ? (Text(signal) == term.equals() ? 1 : 0) : std::max(0.0, Value(signal) - term.over());
+    double x = IsTextSignal(signal) ? (signals_.Text(signal) == term.equals() ? 1 : 0)
+                                    : std::max(0.0, signals_.Number(signal) - term.over());
     if (term.shape() == policy::Term::LOG) x = std::log1p(x);
     if (term.shape() == policy::Term::PRESENT) x = x > 0 ? 1 : 0;
     double adds = term.weight() * x;
@@ -346,7 +227,8 @@ class Interpreter {
     const double sum = Sum(score);
     for (int b = 0; b < score.bands_size(); ++b) {
       const policy::Band& band = score.bands(b);
-      const bool above = b == 0 && !band.has_from() ? true : sum >= band.from();
+      const policy::Band* before = b == 0 ? nullptr : &score.bands(b - 1);
+      const bool above = band.has_from() ? sum >= band.from() : before == nullptr || sum >= before->to();
       const bool below =
           band.has_to() ? sum < band.to() : b + 1 == score.bands_size() || sum < score.bands(b + 1).from();
       if (above && below) return band.name();
@@ -369,12 +251,13 @@ class Interpreter {
     if (c.has_not_()) return !Holds(c.not_());
     if (!c.signal().empty()) {
       const policy::Signal& signal = Find(c.signal());
-      if (IsText(signal)) {
-        const std::string text = Text(signal);
+      if (IsTextSignal(signal)) {
+        const std::string text = signals_.Text(signal);
         if (c.one_of().empty()) return !text.empty();
         return std::find(c.one_of().begin(), c.one_of().end(), text) != c.one_of().end();
       }
-      return Compares(c) ? Within(c, Value(signal)) : Value(signal) > 0;
+      const double number = signals_.Number(signal);
+      return Compares(c) ? Within(c, number) : number > 0;
     }
     if (!c.score().empty()) {
       for (const policy::Score& score : policy_.scores()) {
@@ -392,25 +275,66 @@ class Interpreter {
 
   const policy::Policy& policy_;
   std::span<const CandidateFacts> facts_;
-  std::span<const PlainOutcome> outcomes_;
   const Request& request_;
   const Context& context_;
+  const PlainSignals signals_;
 };
+
+std::vector<PlainRanked> Rank(const policy::Policy& policy, const ChoiceContext& context,
+                              std::span<const Price> prices, const PlainResult& result) {
+  const policy::Routing& routing = policy.routing();
+  std::map<int, PlainRanked> by_candidate;
+  for (const int c : result.candidates) {
+    PlainRanked& one = by_candidate[c];
+    one.candidate = c;
+    one.batch = routing.batch_if_deferrable() && context.deferrable && prices[c].batch_expected_nanos >= 0;
+    one.expected_nanos = one.batch ? prices[c].batch_expected_nanos : prices[c].expected_nanos;
+    one.worst_nanos = one.batch ? prices[c].batch_worst_nanos : prices[c].worst_nanos;
+    one.ranked_nanos = static_cast<double>(one.expected_nanos);
+    if (!one.batch) {
+      one.ranked_nanos +=
+          static_cast<double>(ParseUsd(routing.usd_per_second()).value_or(0)) * prices[c].p50_ms / 1000;
+    }
+    if (!prices[c].known) one.ranked_nanos = kUnknown;
+  }
+  if (by_candidate.count(context.current) > 0 && prices[context.current].known) {
+    const double margin =
+        std::max(static_cast<double>(ParseUsd(routing.switch_margin_usd()).value_or(0)),
+                 routing.switch_margin_share() * by_candidate[context.current].ranked_nanos);
+    for (auto& [c, one] : by_candidate) {
+      if (c != context.current && prices[c].known)
+        one.ranked_nanos += margin + static_cast<double>(context.lost_prefix_nanos);
+    }
+  }
+  double lowest = kUnknown;
+  for (const auto& [c, one] : by_candidate) lowest = std::min(lowest, one.ranked_nanos);
+  const auto counts_as = [&](int c) {
+    const double nanos = by_candidate[c].ranked_nanos;
+    return nanos <= lowest * (1 + routing.equal_cost_share()) ? lowest : nanos;
+  };
+  std::vector<int> order(result.candidates.begin(), result.candidates.end());
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return counts_as(a) != counts_as(b) ? counts_as(a) < counts_as(b)
+                                        : result.preferred[a] < result.preferred[b];
+  });
+  std::vector<PlainRanked> ranked;
+  for (const int c : order) ranked.push_back(by_candidate[c]);
+  return ranked;
+}
 
 }  // namespace
 
 PlainResult Interpret(const policy::Policy& policy, std::span<const CandidateFacts> facts,
-                      std::span<const PlainOutcome> outcomes, const Request& request,
-                      const Context& context) {
-  return Interpreter(policy, facts, outcomes, request, context).Run();
+                      const PlainFiles& files, const Request& request, const Context& context) {
+  return Interpreter(policy, facts, files, request, context).Run();
 }
 
-std::vector<int> PlainChoice(const policy::Policy& policy, const ChoiceContext& context,
-                             std::span<const Price> prices, PlainResult* result) {
+PlainOrder PlainChoice(const policy::Policy& policy, const ChoiceContext& context,
+                       std::span<const Price> prices, PlainResult* result) {
   const policy::Routing& routing = policy.routing();
   const auto remove = [&](int c, Reject why) {
     result->candidates.erase(c);
-    result->reasons[c] = why;
+    result->reasons[c] = {why, -1, 0};
   };
   for (const int c : std::set<int>(result->candidates)) {
     if (result->latency_limit_ms > 0 && prices[c].p95_ms > result->latency_limit_ms)
@@ -428,35 +352,41 @@ std::vector<int> PlainChoice(const policy::Policy& policy, const ChoiceContext& 
   if (result->candidates.empty() && result->refusal == Refusal::kNone)
     result->refusal = Refusal::kNoCandidate;
 
-  constexpr double kUnknown = 1e30;
-  std::map<int, double> cost;
-  for (const int c : result->candidates) {
-    const bool batch =
-        routing.batch_if_deferrable() && context.deferrable && prices[c].batch_expected_nanos >= 0;
-    cost[c] = static_cast<double>(batch ? prices[c].batch_expected_nanos : prices[c].expected_nanos);
-    if (!batch)
-      cost[c] +=
-          static_cast<double>(ParseUsd(routing.usd_per_second()).value_or(0)) * prices[c].p50_ms / 1000;
-    if (!prices[c].known) cost[c] = kUnknown;
+  PlainOrder order;
+  order.ranked = Rank(policy, context, prices, *result);
+  ChoiceContext no_session = context;
+  no_session.current = -1;
+  const std::vector<PlainRanked> without_margin = Rank(policy, no_session, prices, *result);
+  order.kept_current = !order.ranked.empty() && order.ranked[0].candidate == context.current &&
+                       without_margin[0].candidate != context.current;
+  return order;
+}
+
+std::set<int> PlainDrawable(const policy::Exploration& exploration, const PlainOrder& order) {
+  std::set<int> drawable;
+  for (const PlainRanked& one : order.ranked) {
+    const bool bounded = exploration.most_times_cheapest() > 0;
+    bool near = !bounded || one.ranked_nanos < kUnknown;
+    for (const PlainRanked& other : order.ranked) {
+      near &= !bounded || other.ranked_nanos == kUnknown ||
+              static_cast<double>(one.expected_nanos) <=
+                  exploration.most_times_cheapest() * static_cast<double>(other.expected_nanos);
+    }
+    if (near) drawable.insert(one.candidate);
   }
-  if (cost.count(context.current) > 0 && prices[context.current].known) {
-    const double margin = std::max(static_cast<double>(ParseUsd(routing.switch_margin_usd()).value_or(0)),
-                                   routing.switch_margin_share() * cost[context.current]);
-    for (auto& [c, nanos] : cost) {
-      if (c != context.current && prices[c].known)
-        nanos += margin + static_cast<double>(context.lost_prefix_nanos);
+  return drawable;
+}
+
+std::vector<int> PlainDrawn(const policy::Exploration& exploration, const PlainOrder& order, int drawn) {
+  const std::set<int> drawable = PlainDrawable(exploration, order);
+  std::vector<int> result = {drawn};
+  for (const bool near : {true, false}) {
+    for (const PlainRanked& one : order.ranked) {
+      if (one.candidate != drawn && (drawable.count(one.candidate) > 0) == near)
+        result.push_back(one.candidate);
     }
   }
-  double lowest = kUnknown;
-  for (const auto& [c, nanos] : cost) lowest = std::min(lowest, nanos);
-  for (auto& [c, nanos] : cost) {
-    if (nanos <= lowest * (1 + routing.equal_cost_share())) nanos = lowest;
-  }
-  std::vector<int> order(result->candidates.begin(), result->candidates.end());
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return cost[a] != cost[b] ? cost[a] < cost[b] : result->preferred[a] < result->preferred[b];
-  });
-  return order;
+  return result;
 }
 
 }  // namespace purser::routing

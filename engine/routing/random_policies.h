@@ -13,6 +13,8 @@ namespace purser::routing {
 
 // What their outcomes are read from: of "small" and "large", at most seven of each near to any request.
 inline constexpr std::string_view kOutcomesFile = "outcomes.jsonl";
+// Their learned scorer.
+inline constexpr std::string_view kScorerFile = "scorer.textproto";
 
 // Draws small policies whose parts refer to each other often, and texts that meet them often. The same seed,
 // the same draws, on every platform.
@@ -40,7 +42,11 @@ class RandomPolicies {
   void AddRule(policy::Policy* policy);
   policy::Select Select(const policy::Policy& policy);
   policy::Condition Condition(const policy::Policy& policy, int depth);
-  std::string TextValue() { return OneOf(std::vector<std::string>{"", "red", "green", "blue"}); }
+  policy::Measure Measure();
+  std::string Phrase();
+  // That the signal may have; empty is one.
+  std::string TextValue(const policy::Signal& signal);
+  void SetBounds(policy::Condition* condition, int kinds, double bound);
 
   std::mt19937_64 random_;
 };
