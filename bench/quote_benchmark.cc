@@ -1,33 +1,17 @@
 // What it costs to price candidates before dispatch, and to realize a call after it.
 
 #include <cstdio>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
+#include "engine/allocations.h"
 #include "engine/pricing/cost.h"
 #include "engine/pricing/price_book.h"
 #include "engine/pricing/quote.h"
 #include "engine/pricing/usage_block.h"
-
-namespace {
-
-int64_t allocations = 0;
-
-}  // namespace
-
-// Out of line, so that the compiler does not take the two for a mismatched pair.
-[[gnu::noinline]] void* operator new(size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace purser::pricing {
 namespace {
@@ -70,13 +54,13 @@ void BM_Quote(benchmark::State& state) {
     candidates.push_back({*book->Resolve(absl::StrCat("model-", i), "p")});
   const QuoteInput input = Request();
   std::vector<Quote> quotes(candidates.size());
-  const int64_t before = allocations;
+  const int64_t before = Allocations();
   for (auto _ : state) {
     for (size_t i = 0; i < candidates.size(); ++i) MakeQuote(candidates[i], input, &quotes[i]);
     benchmark::DoNotOptimize(quotes.data());
     benchmark::ClobberMemory();
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(Allocations() - before);
 }
 BENCHMARK(BM_Quote)->Arg(1)->Arg(24);
 
@@ -88,13 +72,13 @@ void BM_QuoteTotals(benchmark::State& state) {
     candidates.push_back({*book->Resolve(absl::StrCat("model-", i), "p")});
   const QuoteInput input = Request();
   std::vector<QuoteTotals> totals(candidates.size());
-  const int64_t before = allocations;
+  const int64_t before = Allocations();
   for (auto _ : state) {
     for (size_t i = 0; i < candidates.size(); ++i) totals[i] = MakeQuoteTotals(candidates[i], input);
     benchmark::DoNotOptimize(totals.data());
     benchmark::ClobberMemory();
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(Allocations() - before);
 }
 BENCHMARK(BM_QuoteTotals)->Arg(1)->Arg(24);
 
@@ -107,12 +91,12 @@ void BM_Realize(benchmark::State& state) {
   usage.Set(Meter::kOutputTokens, 321);
   usage.Set(Meter::kOutputReasoningTokens, 120);
   Cost cost;
-  const int64_t before = allocations;
+  const int64_t before = Allocations();
   for (auto _ : state) {
     Realize(prices, usage, ServiceTier::kStandard, "", 0, &cost);
     benchmark::DoNotOptimize(cost.total_nanos);
   }
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(Allocations() - before);
 }
 BENCHMARK(BM_Realize);
 
@@ -127,9 +111,9 @@ void BM_ReadUsage(benchmark::State& state) {
   UsageReader reader;
   UsageBlock block;
   if (!reader.Read(nullptr, "openai", "chat", body, &block).ok()) std::abort();
-  const int64_t before = allocations;
+  const int64_t before = Allocations();
   for (auto _ : state) benchmark::DoNotOptimize(reader.Read(nullptr, "openai", "chat", body, &block).ok());
-  state.counters["allocations"] = static_cast<double>(allocations - before);
+  state.counters["allocations"] = static_cast<double>(Allocations() - before);
 }
 BENCHMARK(BM_ReadUsage);
 

@@ -1,33 +1,18 @@
 // What routing costs: rules and choice over ready features, reading signals, compiling. "allocations" is per
 // request, after warm-up.
 
-#include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
+#include "engine/allocations.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
 #include "engine/routing/scorer.h"
 #include "engine/routing/text_measures.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}  // namespace
-
-// Not inlined: g++ 12 would take malloc and free in one place for a mismatch.
-[[gnu::noinline]] void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
-[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace purser::routing {
 namespace {
@@ -138,7 +123,7 @@ policy::Policy PolicyOfPatterns() {
 
 void Measured(benchmark::State& state, int64_t before) {
   state.counters["allocations"] =
-      static_cast<double>(allocations.load() - before) / static_cast<double>(state.iterations());
+      static_cast<double>(Allocations() - before) / static_cast<double>(state.iterations());
 }
 
 // Arg: rules.
@@ -160,7 +145,7 @@ void BM_RulesAndChoice(benchmark::State& state) {
   ChoiceContext choice_context;
   choice_context.request_id = request.id;
   program->Evaluate(request, context, features, &verdict);
-  const int64_t before = allocations.load();
+  const int64_t before = Allocations();
   for (auto _ : state) {
     program->Evaluate(request, context, features, &verdict);
     Choose(program->choice_settings(), choice_context, prices, &verdict, &choice);
@@ -190,7 +175,7 @@ void BM_ReadSixteenRegexesAndDecide(benchmark::State& state) {
     Choose(program->choice_settings(), {}, prices, &verdict, &choice);
   };
   for (int i = 0; i < 10; ++i) decide();
-  const int64_t before = allocations.load();
+  const int64_t before = Allocations();
   for (auto _ : state) {
     decide();
     benchmark::DoNotOptimize(choice);

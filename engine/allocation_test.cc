@@ -1,28 +1,10 @@
 // Decide and Settle allocate nothing once they are warm.
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
 #include <string>
 #include <vector>
 
+#include "engine/allocations.h"
 #include "engine/engine_fixture.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}  // namespace
-
-// Sanitizers bring their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define PURSER_COUNTS_ALLOCATIONS 1
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace purser {
 namespace {
@@ -79,23 +61,20 @@ int64_t AllocationsOf(Engine* engine) {
     ASSERT_EQ(engine->Settle(decision.ticket, outcome).result, SettleResult::kSettled);
   };
   for (int i = 0; i < 500; ++i) call(i);
-  const int64_t before = allocations.load();
+  const int64_t before = Allocations();
+  EXPECT_GT(before, 0);
   for (int i = 0; i < 2000; ++i) call(i);
-  return allocations.load() - before;
+  return Allocations() - before;
 }
 
 TEST_F(AllocationTest, NoneAfterWarmUp) {
-#ifndef PURSER_COUNTS_ALLOCATIONS
-  GTEST_SKIP() << "allocations are the sanitizer's here";
-#endif
+  if (!kCountsAllocations) GTEST_SKIP() << "allocations are the sanitizer's here";
   const auto engine = Open(PolicyWith(""), /*with_ledger=*/true);
   EXPECT_EQ(AllocationsOf(engine.get()), 0);
 }
 
 TEST_F(AllocationTest, ARegexCostsTheThreeThatRe2MakesPerText) {
-#ifndef PURSER_COUNTS_ALLOCATIONS
-  GTEST_SKIP() << "allocations are the sanitizer's here";
-#endif
+  if (!kCountsAllocations) GTEST_SKIP() << "allocations are the sanitizer's here";
   const auto engine = Open(PolicyWith(R"(regex: "step \\w+ step")"), /*with_ledger=*/true);
   EXPECT_LE(AllocationsOf(engine.get()), 3 * 2000);
 }

@@ -1,33 +1,15 @@
 // Reading signals of every kind, rules and the choice allocate nothing once they are warm.
 
-#include <atomic>
-#include <cstdlib>
 #include <fstream>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "engine/allocations.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
 #include "gtest/gtest.h"
 #include "policies/textproto.h"
-
-namespace {
-std::atomic<int64_t> allocations{0};
-}  // namespace
-
-// Sanitizers bring their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define PURSER_COUNTS_ALLOCATIONS 1
-void* operator new(size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-#endif
 
 namespace purser::routing {
 namespace {
@@ -142,12 +124,10 @@ TEST(AllocationTest, ReadingAndDecidingAllocateNothing) {
   for (int i = 0; i < 10; ++i) decide();
   ASSERT_GT(choice.count, 0);
   ASSERT_GE(features.number(program->SignalIndex("many")), 0) << "it abstains";
-  const int64_t before = allocations.load();
+  const int64_t before = Allocations();
   for (int i = 0; i < 1000; ++i) decide();
-#ifdef PURSER_COUNTS_ALLOCATIONS
-  EXPECT_GT(before, 0);
-#endif
-  EXPECT_EQ(allocations.load() - before, 0);
+  EXPECT_EQ(before > 0, kCountsAllocations);
+  EXPECT_EQ(Allocations() - before, 0);
 }
 
 }  // namespace
