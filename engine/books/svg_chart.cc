@@ -5,30 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/books/utf8.h"
 #include "policies/amount.h"
 
 namespace purser::books {
 namespace {
-
-// How many bytes the well-formed UTF-8 character at text[at] has; 0: there is none.
-size_t CharacterAt(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[at + i]); };
-  const uint8_t first = byte(0);
-  const size_t length = first < 0x80                    ? 1
-                        : first >= 0xc2 && first < 0xe0 ? 2
-                        : first >= 0xe0 && first < 0xf0 ? 3
-                        : first >= 0xf0 && first < 0xf5 ? 4
-                                                        : 0;
-  if (length == 0 || at + length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (first == 0xe0 && byte(1) < 0xa0) return 0;
-  if (first == 0xed && byte(1) >= 0xa0) return 0;
-  if (first == 0xf0 && byte(1) < 0x90) return 0;
-  if (first == 0xf4 && byte(1) >= 0x90) return 0;
-  return length;
-}
 
 // The least of 1, 2, 2.5, 5 times a power of ten that is not below `value`.
 double RoundStep(double value) {
@@ -52,7 +33,7 @@ std::string AxisUsd(double nanos, double step) {
 std::string Escaped(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size();) {
-    const size_t length = CharacterAt(text, at);
+    const size_t length = CharacterAt(text, at).bytes;
     const char c = text[at];
     if (length == 0 || static_cast<uint8_t>(c) < 0x20 || c == 0x7f) {
       absl::StrAppendFormat(&out, "\\x%02x", static_cast<uint8_t>(c));

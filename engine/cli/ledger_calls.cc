@@ -1,50 +1,19 @@
 #include "engine/cli/ledger_calls.h"
 
-#include <fstream>
 #include <memory>
 #include <optional>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/cli/lines_by_request.h"
 #include "engine/cli/told_outcome.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
-#include "nlohmann/json.hpp"
 #include "policies/textproto.h"
 
 namespace purser::cli {
 namespace {
-
-using Prompts = std::unordered_map<std::string, std::string>;  // By request id.
-
-absl::StatusOr<Prompts> ReadPrompts(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) {
-    return absl::NotFoundError(
-        absl::StrCat(path, ": cannot be read; expected lines of {\"request_id\", \"prompt\"}"));
-  }
-  Prompts prompts;
-  std::string text;
-  for (int number = 1; std::getline(in, text); ++number) {
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    const auto text_of = [&](const char* key) -> std::optional<std::string> {
-      if (!line.is_object() || !line.contains(key) || !line[key].is_string()) return std::nullopt;
-      return line[key].get<std::string>();
-    };
-    std::optional<std::string> id = text_of("request_id");
-    std::optional<std::string> prompt = text_of("prompt");
-    if (!id || !prompt) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          path, ":", number, ": the line is not {\"request_id\": \"...\", \"prompt\": \"...\"}"));
-    }
-    prompts.insert_or_assign(*std::move(id), *std::move(prompt));
-  }
-  return prompts;
-}
 
 absl::StatusOr<std::shared_ptr<const routing::Program>> ReadExploring(const std::string& path) {
   policy::Policy policy;
@@ -68,7 +37,8 @@ bool Names(const ledger::RecordView& record, const std::string& name) {
 }  // namespace
 
 absl::StatusOr<LedgerCalls> ReadLedgerCalls(const LedgerCallsSource& source) {
-  const absl::StatusOr<Prompts> prompts = ReadPrompts(source.prompts);
+  const absl::StatusOr<LinesByRequest> prompts =
+      ReadLinesByRequest(source.prompts, "prompt", nlohmann::json::value_t::string);
   if (!prompts.ok()) return prompts.status();
   std::shared_ptr<const routing::Program> exploring;
   if (!source.explored_by.empty()) {
@@ -101,7 +71,7 @@ absl::StatusOr<LedgerCalls> ReadLedgerCalls(const LedgerCallsSource& source) {
     } else if (prompt == prompts->end()) {
       ++read.without_prompt;
     } else {
-      read.calls.push_back({prompt->second, strong, *good});
+      read.calls.push_back({prompt->second["prompt"].get<std::string>(), strong, *good});
     }
   }
   return read;

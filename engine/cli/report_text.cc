@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/books/utf8.h"
 #include "engine/cli/table.h"
 #include "policies/amount.h"
 
@@ -16,22 +17,11 @@ constexpr size_t kLeastLeft = 8;
 
 // The length of the UTF-8 sequence that begins at text[0]; 0: none that is valid and printable.
 size_t PrintableLength(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-  const size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc2 ? 2 : 0;
-  if (length == 0 || first > 0xf4 || text.size() < length) return 0;
-  uint32_t point = first & (0x7f >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-    point = point << 6 | (byte(i) & 0x3f);
-  }
-  constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = point >= 0xd800 && point < 0xe000;
-  const bool control = point < 0xa0 || (point >= 0x200b && point <= 0x200f) ||
-                       (point >= 0x2028 && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ||
-                       point == 0xfeff;
-  return point < kLeast[length] || point > 0x10ffff || surrogate || control ? 0 : length;
+  const auto [bytes, point] = books::CharacterAt(text, 0);
+  const bool control = point < 0x20 || (point >= 0x7f && point < 0xa0) ||
+                       (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+                       (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+  return control ? 0 : bytes;
 }
 
 std::string Cut(const std::string& text, size_t width) {
