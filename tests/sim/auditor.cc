@@ -5,26 +5,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace purser::budget {
-namespace {
-
-Amounts Sum(const Amounts& a, const Amounts& b, int sign = 1) {
-  Amounts sum;
-  for (int i = 0; i < kDimensions; ++i) sum.of[i] = a.of[i] + sign * b.of[i];
-  return sum;
-}
-Amounts AtLeastZero(Amounts a) {
-  for (int64_t& amount : a.of) amount = std::max<int64_t>(0, amount);
-  return a;
-}
-Amounts Rest(const Amounts& amounts, const Amounts& booked) { return AtLeastZero(Sum(amounts, booked, -1)); }
-Amounts Max(const Amounts& a, const Amounts& b) { return Sum(b, AtLeastZero(Sum(a, b, -1))); }
-
-std::string Text(const Amounts& a) {
-  return absl::StrCat("{", a.of[0], ",", a.of[1], ",", a.of[2], ",", a.of[3], ",", a.of[4], "}");
-}
-
-}  // namespace
-
 // Lengths in front: what must not be confused is not.
 std::string Auditor::TaskName(std::string_view tenant, std::string_view task) {
   return absl::StrCat(tenant.size(), ":", std::string(tenant), "/", std::string(task));
@@ -108,76 +88,10 @@ std::vector<Auditor::AccountKey> Auditor::Legs(const Call& call) const {
   return legs;
 }
 
-Auditor::Account& Auditor::Touch(const AccountKey& key, int64_t now) {
-  const auto [found, fresh] =
-      accounts_.try_emplace(key, Account{key.first, now, {}, {}, {}, now, {}, false, false});
-  Account& account = found->second;
-  const auto& budget = plan_->budgets()[key.first];
-  account.time = std::max(account.time, now);
-  const bool moved_on = fresh || now >= account.span.end;
-  if (moved_on) account.span = SpanAround(budget.window, account.time);
-  if (moved_on)
-    std::erase_if(account.entries, [&](const Entry& entry) { return !Counts(account, entry.time); });
-  switch (budget.window.kind) {
-    case WindowKind::kRefill:
-      if (now >= account.filled_to + std::max<int64_t>(1, budget.window.length_nanos / 1024)) {
-        for (int i = 0; i < budget.limited_count; ++i) {
-          int64_t& level = account.level[budget.limited[i]];
-          level = std::max<int64_t>(
-              0, level - Refilled(budget.window, budget.limits[budget.limited[i]], account.filled_to, now));
-        }
-        account.filled_to = now;
-      }
-      break;
-    case WindowKind::kDay:
-    case WindowKind::kWeek:
-    case WindowKind::kMonth:
-      if (moved_on) {
-        std::erase_if(account.top_ups, [](const auto& top_up) { return top_up.first == 0; });
-        account.excused = false;
-      }
-      break;
-    default:
-      break;
-  }
+AuditedAccount& Auditor::Touch(const AccountKey& key, int64_t now) {
+  AuditedAccount& account = accounts_.try_emplace(key, now).first->second;
+  account.Advance(plan_->budgets()[key.first], now);
   return account;
-}
-
-bool Auditor::Counts(const Account& account, int64_t time) const { return time >= CountsSince(account); }
-
-int64_t Auditor::CountsSince(const Account& account) const {
-  const WindowSpec& window = plan_->budgets()[account.budget].window;
-  switch (window.kind) {
-    case WindowKind::kDay:
-    case WindowKind::kWeek:
-    case WindowKind::kMonth:
-      return account.span.begin;
-    case WindowKind::kRolling: {
-      const int64_t slice = window.length_nanos / kRollingSlices;
-      return (account.time / slice - kRollingSlices) * slice;
-    }
-    default:
-      return std::numeric_limits<int64_t>::min();
-  }
-}
-
-Amounts Auditor::Settled(const Account& account) const {
-  if (plan_->budgets()[account.budget].window.kind == WindowKind::kRefill) return account.level;
-  Amounts sum;
-  const int64_t since = CountsSince(account);
-  for (const Entry& entry : account.entries) {
-    if (entry.presumed_of == 0 && entry.time >= since) sum = Sum(sum, entry.amounts);
-  }
-  return sum;
-}
-
-Amounts Auditor::Presumed(const Account& account) const {
-  Amounts sum;
-  const int64_t since = CountsSince(account);
-  for (const Entry& entry : account.entries) {
-    if (entry.presumed_of != 0 && entry.time >= since) sum = Sum(sum, entry.amounts);
-  }
-  return sum;
 }
 
 Amounts Auditor::HeldIn(const AccountKey& key) const {
@@ -190,26 +104,11 @@ Amounts Auditor::HeldIn(const AccountKey& key) const {
   return sum;
 }
 
-Amounts Auditor::Limits(const Account& account, const Amounts& limits, int64_t now) {
-  Amounts sum = limits;
-  for (int i = 0; i < kDimensions; ++i) {
-    if (limits.of[i] == kUnlimited) continue;
-    for (const auto& [until, amounts] : account.top_ups) {
-      if (until == 0 || until > now) sum.of[i] += amounts.of[i];
-    }
-  }
-  return sum;
-}
-
-void Auditor::DropExpiredTopUps(Account& account, int64_t now) {
-  std::erase_if(account.top_ups,
-                [&](const auto& top_up) { return top_up.first != 0 && top_up.first <= now; });
-}
-
 bool Auditor::IsShort(const AccountKey& key, const Amounts& asked, int64_t now) {
-  Account& account = accounts_.at(key);
-  const Amounts limits = Limits(account, plan_->budgets()[key.first].hold_limits, now);
-  const Amounts used = Sum(Sum(Settled(account), Presumed(account)), HeldIn(key));
+  const AuditedAccount& account = accounts_.at(key);
+  const auto& budget = plan_->budgets()[key.first];
+  const Amounts limits = account.Limits(budget.hold_limits, now);
+  const Amounts used = Sum(Sum(account.Settled(budget.window), account.Presumed(budget.window)), HeldIn(key));
   for (int i = 0; i < kDimensions; ++i) {
     if (limits.of[i] != kUnlimited && used.of[i] + asked.of[i] > limits.of[i]) return true;
   }
@@ -284,28 +183,6 @@ bool Auditor::MarkDispatched(Ticket ticket, int64_t now) {
   return true;
 }
 
-void Auditor::Book(Account& account, const Amounts& difference) {
-  if (plan_->budgets()[account.budget].window.kind == WindowKind::kRefill) {
-    account.level = AtLeastZero(Sum(account.level, difference));
-    return;
-  }
-  AddEntry(account, account.time, difference);
-}
-
-void Auditor::AddEntry(Account& account, int64_t time, const Amounts& difference) {
-  account.entries.push_back({time, AtLeastZero(difference)});
-  // What is given back comes off the newest entries.
-  for (int i = 0; i < kDimensions; ++i) {
-    int64_t back = std::max<int64_t>(0, -difference.of[i]);
-    for (auto entry = account.entries.rbegin(); entry != account.entries.rend() && back > 0; ++entry) {
-      if (entry->presumed_of != 0 || !Counts(account, entry->time)) continue;
-      const int64_t taken = std::min(back, entry->amounts.of[i]);
-      entry->amounts.of[i] -= taken;
-      back -= taken;
-    }
-  }
-}
-
 void Auditor::Close(std::map<Ticket, Hold>::iterator hold) {
   holds_.erase(hold);
   ForgetEnded();
@@ -330,7 +207,7 @@ bool Auditor::Settle(Ticket ticket, const Amounts& total, bool final, int64_t no
   const Amounts rest_before = Rest(hold.amounts, hold.booked);
   const Amounts rest_after = final ? Amounts{} : Rest(hold.amounts, booked);
   for (const AccountKey& key : hold.legs) {
-    Account& account = Touch(key, now);
+    AuditedAccount& account = Touch(key, now);
     for (int i = 0; i < kDimensions; ++i) account.excused |= difference.of[i] > rest_before.of[i];
     const WindowSpec& window = plan_->budgets()[key.first].window;
     const WindowKind kind = window.kind;
@@ -339,19 +216,19 @@ bool Auditor::Settle(Ticket ticket, const Amounts& total, bool final, int64_t no
         kind == WindowKind::kLifetime || (calendar && hold.booked_at >= account.span.begin);
     const Amounts given = gives_back ? difference : AtLeastZero(difference);
     if (hold.phase != HoldPhase::kPresumed) {
-      Book(account, given);
+      account.Book(window, given);
       continue;
     }
     if (kind == WindowKind::kRefill) {
       account.level = Sum(account.level, AtLeastZero(Sum(given, Sum(rest_before, rest_after, -1), -1)));
       continue;
     }
-    if (!Counts(account, hold.presumed_at)) continue;
-    for (Entry& entry : account.entries) {
+    if (!account.Counts(window, hold.presumed_at)) continue;
+    for (AuditedAccount::Entry& entry : account.entries) {
       if (entry.presumed_of == ticket) entry.amounts = rest_after;
     }
     // Settled at the time at which it was presumed.
-    AddEntry(account, hold.presumed_at, given);
+    account.BookAt(window, hold.presumed_at, given);
   }
   booked_ = Sum(booked_, difference);
   if (hold.booked == Amounts{}) hold.booked_at = now;
@@ -369,7 +246,8 @@ bool Auditor::Void(Ticket ticket, int64_t now) {
   const auto found = holds_.find(ticket);
   if (found == holds_.end()) return false;
   for (const AccountKey& key : found->second.legs) {
-    std::erase_if(Touch(key, now).entries, [&](const Entry& entry) { return entry.presumed_of == ticket; });
+    std::erase_if(Touch(key, now).entries,
+                  [&](const AuditedAccount::Entry& entry) { return entry.presumed_of == ticket; });
   }
   Close(found);
   return true;
@@ -413,10 +291,10 @@ void Auditor::Charge(const Call& call, int64_t now) {
     const auto ended = ended_sessions_.find(key.second);
     const bool revived = !accounts_.count(key) && plan_->budgets()[key.first].per_session &&
                          ended != ended_sessions_.end() && IsRemembered(ended->second, now);
-    Account& account = Touch(key, now);
+    AuditedAccount& account = Touch(key, now);
     account.ended |= revived;
     account.excused = true;
-    Book(account, call.worst);
+    account.Book(plan_->budgets()[key.first].window, call.worst);
   }
   booked_ = Sum(booked_, call.worst);
   ForgetEnded();
@@ -437,14 +315,14 @@ ExpireResult Auditor::Expire(int64_t now) {
     } else if (hold.phase == HoldPhase::kDispatched) {
       int64_t at = now;
       for (const AccountKey& key : hold.legs) {
-        const Account& account = Touch(key, now);
+        const AuditedAccount& account = Touch(key, now);
         const WindowSpec& window = plan_->budgets()[key.first].window;
         at = std::max(at, window.kind == WindowKind::kRefill ? account.filled_to
                                                              : SpanAround(window, account.time).begin);
       }
       const Amounts rest = Rest(hold.amounts, hold.booked);
       for (const AccountKey& key : hold.legs) {
-        Account& account = Touch(key, at);
+        AuditedAccount& account = Touch(key, at);
         if (plan_->budgets()[key.first].window.kind == WindowKind::kRefill) {
           account.level = Sum(account.level, rest);
         } else {
@@ -457,7 +335,7 @@ ExpireResult Auditor::Expire(int64_t now) {
       ++result.presumed;
     } else {
       for (const AccountKey& key : hold.legs) {
-        for (Entry& entry : Touch(key, now).entries) {
+        for (AuditedAccount::Entry& entry : Touch(key, now).entries) {
           if (entry.presumed_of == ticket) entry.presumed_of = 0;
         }
       }
@@ -468,9 +346,11 @@ ExpireResult Auditor::Expire(int64_t now) {
   }
   for (auto entry = accounts_.begin(); entry != accounts_.end();) {
     const bool pinned = IsPinned(entry->first);
-    if (!pinned) DropExpiredTopUps(Touch(entry->first, now), now);
-    const bool empty = Settled(entry->second) == Amounts{} && Presumed(entry->second) == Amounts{} &&
-                       entry->second.top_ups.empty();
+    if (!pinned) Touch(entry->first, now).DropExpiredTopUps(now);
+    const WindowSpec& window = plan_->budgets()[entry->first.first].window;
+    const AuditedAccount& account = entry->second;
+    const bool empty = account.Settled(window) == Amounts{} && account.Presumed(window) == Amounts{} &&
+                       account.top_ups.empty();
     entry = !pinned && empty ? accounts_.erase(entry) : std::next(entry);
   }
   return result;
@@ -478,9 +358,9 @@ ExpireResult Auditor::Expire(int64_t now) {
 
 bool Auditor::TopUp(int budget, const Scope& scope, const Amounts& amounts, int64_t expires_at, int64_t now) {
   const auto& entry = plan_->budgets()[budget];
-  Account& account =
+  AuditedAccount& account =
       Touch({budget, entry.per_task ? TaskName(scope.tenant, scope.task) : KeyOf(entry, scope)}, now);
-  DropExpiredTopUps(account, now);
+  account.DropExpiredTopUps(now);
   if (account.top_ups.size() == 4) return false;
   account.top_ups.push_back({expires_at, amounts});
   return true;
@@ -533,11 +413,11 @@ std::string Auditor::Compare(const Accounts& accounts, const Scope& scope, int64
     Amounts settled, held, presumed, limits = budget.limits;
     bool excused = false;
     if (const auto found = accounts_.find(key); found != accounts_.end()) {
-      Account& account = Touch(key, now);
-      settled = Settled(account);
-      presumed = Presumed(account);
+      const AuditedAccount& account = Touch(key, now);
+      settled = account.Settled(budget.window);
+      presumed = account.Presumed(budget.window);
       held = HeldIn(key);
-      limits = Limits(account, budget.limits, now);
+      limits = account.Limits(budget.limits, now);
       excused = account.excused;
     }
     const std::string name = absl::StrCat("budget ", budget.name, ", account ", key.second, ": ");

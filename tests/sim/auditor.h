@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/budget/accounts.h"
+#include "tests/sim/audited_account.h"
 
 namespace purser::budget {
 
@@ -47,22 +48,6 @@ class Auditor {
   void LimitsChange() { limits_fixed_ = false; }
 
  private:
-  struct Entry {
-    int64_t time;
-    Amounts amounts;
-    Ticket presumed_of = 0;  // 0: settled.
-  };
-  struct Account {
-    int budget;
-    int64_t time;  // The latest it has seen.
-    Span span;     // Around that time.
-    std::vector<Entry> entries;
-    Amounts level;  // Of a refilling bucket.
-    int64_t filled_to = 0;
-    std::vector<std::pair<int64_t, Amounts>> top_ups;  // Runs out at.
-    bool ended = false;
-    bool excused = false;  // Past its limit for a reason that the promise names.
-  };
   using AccountKey = std::pair<int, std::string>;  // Budget and key, readable.
   struct Hold {
     HoldPhase phase = HoldPhase::kHeld;
@@ -86,24 +71,16 @@ class Auditor {
   bool TaskIsPinned(const std::string& task) const;
   HoldStatus LinkTask(const Call& call, bool force, int64_t now);
   std::vector<AccountKey> Legs(const Call& call) const;
-  Account& Touch(const AccountKey& key, int64_t now);
-  bool Counts(const Account& account, int64_t time) const;
-  int64_t CountsSince(const Account& account) const;
-  Amounts Settled(const Account& account) const;
+  AuditedAccount& Touch(const AccountKey& key, int64_t now);
   Amounts HeldIn(const AccountKey& key) const;
-  Amounts Presumed(const Account& account) const;
-  Amounts Limits(const Account& account, const Amounts& limits, int64_t now);
-  static void DropExpiredTopUps(Account& account, int64_t now);
   bool IsShort(const AccountKey& key, const Amounts& asked, int64_t now);
-  void Book(Account& account, const Amounts& difference);
-  void AddEntry(Account& account, int64_t time, const Amounts& difference);
   void Close(std::map<Ticket, Hold>::iterator hold);
   bool IsRemembered(int64_t ended, int64_t now) const;
   void ForgetEnded();
   HoldStatus Ask(const Call& call, const Hold* replaced, int64_t now, int* short_budget);
 
   const Plan* plan_;
-  std::map<AccountKey, Account> accounts_;
+  std::map<AccountKey, AuditedAccount> accounts_;
   std::map<std::string, Task> tasks_;
   std::map<Ticket, Hold> holds_;
   std::map<std::string, int64_t> ended_tasks_, ended_sessions_;
