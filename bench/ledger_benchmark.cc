@@ -30,7 +30,9 @@ const std::string& Payload() {
   return payload;
 }
 
-constexpr int kBatch = 1000;
+// Batches for all that works in batches: each has the size that suits it best.
+constexpr int kSmall = 1'000;
+constexpr int kLarge = 10'000;
 
 // The median and the 99th percentile, in microseconds.
 class Latencies {
@@ -80,9 +82,7 @@ void BM_LogAppend(benchmark::State& state) {
   static std::unique_ptr<Log> log;
   if (state.thread_index() == 0) {
     scratch = new Scratch;
-    LogOptions options;
-    options.background_nanos = 0;
-    log = *Log::Open(scratch->path(), options, nullptr);
+    log = *Log::Open(scratch->path(), {}, nullptr);
   }
   for (auto _ : state) {
     if (log->Append(RECORD, Payload()) == 0) state.SkipWithError("not appended");
@@ -96,39 +96,50 @@ void BM_LogAppend(benchmark::State& state) {
 BENCHMARK(BM_LogAppend)->Iterations(1'500'000)->UseRealTime();
 BENCHMARK(BM_LogAppend)->Iterations(700'000)->Threads(2)->UseRealTime();
 
-// Survives the loss of power, a batch at a time.
+// Survives the loss of power, a batch at a time. Two threads: one appends while the other waits for the disk.
 void BM_LogAppendSyncedBatch(benchmark::State& state) {
-  const Scratch scratch;
-  LogOptions options;
-  options.background_nanos = 0;
-  const auto log = *Log::Open(scratch.path(), options, nullptr);
-  for (auto _ : state) {
-    for (int i = 0; i < kBatch; ++i) log->Append(RECORD, Payload());
-    if (!log->Sync().ok()) state.SkipWithError("not synced");
+  static std::unique_ptr<Scratch> scratch;
+  static std::unique_ptr<Log> log;
+  if (state.thread_index() == 0) {
+    scratch = std::make_unique<Scratch>();
+    log = *Log::Open(scratch->path(), {}, nullptr);
   }
-  state.SetItemsProcessed(state.iterations() * kBatch);
+  for (auto _ : state) {
+    uint64_t last = 0;
+    for (int64_t i = 0; i < state.range(0); ++i) last = log->Append(RECORD, Payload());
+    if (!log->Sync(last).ok()) state.SkipWithError("not synced");
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  if (state.thread_index() == 0) {
+    log.reset();
+    scratch.reset();
+  }
 }
-BENCHMARK(BM_LogAppendSyncedBatch)->Iterations(100)->UseRealTime();
+BENCHMARK(BM_LogAppendSyncedBatch)
+    ->ArgName("batch")
+    ->Arg(kSmall)
+    ->Arg(kLarge)
+    ->Iterations(50)
+    ->Threads(1)
+    ->Threads(2)
+    ->UseRealTime();
 
 // Survives the death of the process, a batch at a time, as the peers below do.
 void BM_LogAppendBatch(benchmark::State& state) {
   const Scratch scratch;
-  LogOptions options;
-  options.background_nanos = 0;
-  const auto log = *Log::Open(scratch.path(), options, nullptr);
+  const auto log = *Log::Open(scratch.path(), {}, nullptr);
   for (auto _ : state) {
-    for (int i = 0; i < kBatch; ++i) log->Append(RECORD, Payload());
+    for (int64_t i = 0; i < state.range(0); ++i) log->Append(RECORD, Payload());
   }
-  state.SetItemsProcessed(state.iterations() * kBatch);
+  state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(BM_LogAppendBatch)->Iterations(300)->UseRealTime();
+BENCHMARK(BM_LogAppendBatch)->ArgName("batch")->Arg(kSmall)->Iterations(300)->UseRealTime();
+BENCHMARK(BM_LogAppendBatch)->ArgName("batch")->Arg(kLarge)->Iterations(50)->UseRealTime();
 
 // One append, one sync; beside it what the device takes for a bare fdatasync of as much.
 void BM_LogAppendSynced(benchmark::State& state) {
   const Scratch scratch;
-  LogOptions options;
-  options.background_nanos = 0;
-  const auto log = *Log::Open(scratch.path(), options, nullptr);
+  const auto log = *Log::Open(scratch.path(), {}, nullptr);
   Latencies latencies;
   for (auto _ : state) {
     const auto since = std::chrono::steady_clock::now();
@@ -169,7 +180,7 @@ void BM_SqliteInsertBatch(benchmark::State& state) {
   sqlite3_prepare_v2(database, "INSERT INTO records (payload) VALUES (?)", -1, &insert, nullptr);
   for (auto _ : state) {
     sqlite3_exec(database, "BEGIN", nullptr, nullptr, nullptr);
-    for (int i = 0; i < kBatch; ++i) {
+    for (int64_t i = 0; i < state.range(1); ++i) {
       sqlite3_bind_blob(insert, 1, Payload().data(), static_cast<int>(Payload().size()), SQLITE_STATIC);
       sqlite3_step(insert);
       sqlite3_reset(insert);
@@ -177,12 +188,18 @@ void BM_SqliteInsertBatch(benchmark::State& state) {
     if (sqlite3_exec(database, "COMMIT", nullptr, nullptr, nullptr) != SQLITE_OK)
       state.SkipWithError("no commit");
   }
-  state.SetItemsProcessed(state.iterations() * kBatch);
+  state.SetItemsProcessed(state.iterations() * state.range(1));
   sqlite3_finalize(insert);
   sqlite3_close(database);
 }
-BENCHMARK(BM_SqliteInsertBatch)->Arg(0)->Iterations(300)->UseRealTime();
-BENCHMARK(BM_SqliteInsertBatch)->Arg(2)->Iterations(100)->UseRealTime();
+BENCHMARK(BM_SqliteInsertBatch)
+    ->ArgNames({"sync", "batch"})
+    ->Args({0, kSmall})
+    ->Args({0, kLarge})
+    ->Args({2, kSmall})
+    ->Args({2, kLarge})
+    ->Iterations(50)
+    ->UseRealTime();
 
 // Reading the books by three dimensions.
 void BM_RollupByThreeDimensions(benchmark::State& state) {

@@ -159,6 +159,24 @@ class AccountTable {
   std::unique_ptr<Shard[]> shards_;
 };
 
+inline AccountTable::Found AccountTable::FindFast(uint64_t hash, uint16_t budget, const KeyBytes& key) const {
+  const uint32_t shard_index = static_cast<uint32_t>(hash >> (64 - kShardBits));
+  const Shard& shard = shards_[shard_index];
+  Table& table = *shard.table.load(std::memory_order_acquire);
+  const uint32_t tag = EntryOf(hash, 0) >> kSlotBits;
+  for (uint32_t probe = 0; probe <= table.mask; ++probe) {
+    const uint32_t entry = table.entries()[(hash + probe) & table.mask].load(std::memory_order_acquire);
+    if (entry == 0) break;
+    if (entry >> kSlotBits != tag) continue;
+    const uint32_t slot = (entry & kSlotMask) - 1;
+    Account& account = SlotOf(shard, slot);
+    account.lock.lock();
+    if (account.Is(budget, key)) return {&account, shard_index << kSlotBits | slot, false};
+    account.lock.unlock();
+  }
+  return {};
+}
+
 }  // namespace purser::budget
 
 #endif  // PURSER_ENGINE_BUDGET_ACCOUNT_TABLE_H_

@@ -73,16 +73,6 @@ OpenHold* HoldSlab::Take() {
   }
 }
 
-OpenHold* HoldSlab::Find(Ticket ticket) const {
-  const uint32_t slot = SlotOf(ticket);
-  if (slot / kChunk >= chunk_count_.load(std::memory_order_acquire)) return nullptr;
-  OpenHold& hold = At(slot);
-  hold.lock.lock();
-  if (hold.phase != 0 && hold.ticket == ticket) return &hold;
-  hold.lock.unlock();
-  return nullptr;
-}
-
 OpenHold* HoldSlab::TakeFor(Ticket ticket) {
   const uint32_t slot = SlotOf(ticket);
   const uint32_t uses = static_cast<uint32_t>(ticket >> 32);

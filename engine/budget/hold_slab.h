@@ -113,6 +113,16 @@ class HoldSlab {
   std::array<FreeList, kLists> lists_;
 };
 
+inline OpenHold* HoldSlab::Find(Ticket ticket) const {
+  const uint32_t slot = SlotOf(ticket);
+  if (slot / kChunk >= chunk_count_.load(std::memory_order_acquire)) return nullptr;
+  OpenHold& hold = At(slot);
+  hold.lock.lock();
+  if (hold.phase != 0 && hold.ticket == ticket) return &hold;
+  hold.lock.unlock();
+  return nullptr;
+}
+
 }  // namespace purser::budget
 
 #endif  // PURSER_ENGINE_BUDGET_HOLD_SLAB_H_

@@ -46,32 +46,6 @@ bool Reads(const Budget& budget, Field field) {
 
 std::string_view FieldName(Field field) { return kFieldNames[static_cast<int>(field)]; }
 
-std::string_view ValueOf(const Scope& scope, Field field) {
-  switch (field) {
-    case Field::kTenant:
-      return scope.tenant;
-    case Field::kCustomer:
-      return scope.customer;
-    case Field::kCustomerTier:
-      return scope.customer_tier;
-    case Field::kTeam:
-      return scope.team;
-    case Field::kFeature:
-      return scope.feature;
-    case Field::kUseCase:
-      return scope.use_case;
-    case Field::kSession:
-      return scope.session;
-    case Field::kTask:
-      return scope.task;
-    case Field::kProvider:
-      return scope.provider;
-    case Field::kModel:
-      return scope.model;
-  }
-  return {};
-}
-
 // One pass over the policy; every mistake becomes a diagnostic and is passed over.
 class PlanCompiler {
  public:
@@ -300,6 +274,16 @@ class PlanCompiler {
       diagnostics_.Error(path + ".warn_at", absl::StrCat("more than ", kMaxLevels, " levels"));
     if (source.warn_at_size() == 0) budget->warn_at = {0.8};
     std::sort(budget->warn_at.begin(), budget->warn_at.end());
+    for (const double level : budget->warn_at) {
+      Amounts& from = budget->warn_from.emplace_back(Amounts::Unlimited());
+      for (int i = 0; i < budget->limited_count; ++i) {
+        const Dimension d = budget->limited[i];
+        // Rounded down by more than the product of doubles may be off.
+        const auto product =
+            static_cast<int64_t>(std::min(level * static_cast<double>(budget->limits[d]), 9e18));
+        from[d] = std::max<int64_t>(0, product - (product >> 48) - 3);
+      }
+    }
   }
 
   void CompileActions(const policy::Budget& source, const std::string& path, Budget* budget) {

@@ -45,7 +45,13 @@ enum class Field : uint8_t {
   kModel,
 };
 std::string_view FieldName(Field field);
-std::string_view ValueOf(const Scope& scope, Field field);
+// The members of Scope that the fields stand for, in their order.
+inline constexpr std::array<std::string_view Scope::*, 10> kScopeMembers = {
+    &Scope::tenant,   &Scope::customer, &Scope::customer_tier, &Scope::team,     &Scope::feature,
+    &Scope::use_case, &Scope::session,  &Scope::task,          &Scope::provider, &Scope::model};
+inline std::string_view ValueOf(const Scope& scope, Field field) {
+  return scope.*kScopeMembers[static_cast<size_t>(field)];
+}
 
 // At most this many budgets in a policy, so that a set of them is a 64-bit mask (bit = index).
 inline constexpr int kMaxBudgets = 40;
@@ -77,7 +83,9 @@ struct Budget {
   int limited_count = 0;
   WindowSpec window;
   uint16_t window_fingerprint = 0;
-  std::vector<double> warn_at;                                     // Ascending.
+  std::vector<double> warn_at;  // Ascending.
+  // For each of these: whoever has committed less than this in every dimension is not past it.
+  std::vector<Amounts> warn_from;
   absl::InlinedVector<policy::Budget::ShortAction, 6> when_short;  // Ends with DENY or WARN_ONLY.
   double quantile = 0;                                             // 0: holds the worst case.
   int64_t forget_after_nanos = kUnlimited;

@@ -1,5 +1,9 @@
 #include "engine/budget/plan.h"
 
+#include <random>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policies/textproto.h"
@@ -103,6 +107,26 @@ TEST(Plan, ReportsEveryMistakeAtItsPlace) {
     std::string messages;
     Compile(test.text, &messages);
     EXPECT_THAT(messages, HasSubstr(test.message)) << test.text;
+  }
+}
+
+// Below `warn_from` no level is passed, for sure; and it is not far below the level.
+TEST(Plan, KnowsFromWhereALevelMayBePassed) {
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 3'000; ++i) {
+    const int64_t limit = static_cast<int64_t>(random() >> (1 + random() % 62)) + 1;
+    const double level = i % 3 == 0 ? 0.8 : static_cast<double>(random() % 1000 + 1) / 1000;
+    std::string messages;
+    const Plan plan = Compile(absl::StrCat("budgets { name: \"b\" scope: TENANT tokens: ", limit,
+                                           " warn_at: ", absl::StrFormat("%.17g", level), " }"),
+                              &messages);
+    ASSERT_EQ(plan.budgets().size(), 1u) << messages;
+    const int64_t from = plan.budgets()[0].warn_from[0][Dimension::kTokens];
+    const double passed = level * static_cast<double>(limit);
+    if (from > 0) {
+      ASSERT_LT(static_cast<double>(from - 1), passed) << limit << " " << level;
+    }
+    ASSERT_GE(static_cast<double>(from) * 1.000001 + 5, std::min(passed, 9e18)) << limit << " " << level;
   }
 }
 

@@ -247,15 +247,26 @@ bool Reservation::AddAccount(int index, const KeyBytes& key, uint64_t key_hash) 
   AddHeld(account, asked);
   ++account.pins;
   Keep(leg, asked, found.created);
-  if (mode_ == Mode::kAsk) NoteLevels(account, index);
+  if (mode_ == Mode::kAsk && MayCrossLevel(account, budget)) NoteLevels(account, index);
   account.lock.unlock();
   return true;
+}
+
+// Whether to look: false of nearly every call. Top-ups only raise the limits.
+bool Reservation::MayCrossLevel(const Account& account, const Budget& budget) {
+  if (account.warned >= budget.warn_from.size()) return false;
+  const Amounts& from = budget.warn_from[account.warned];
+  for (int i = 0; i < budget.limited_count; ++i) {
+    const Dimension d = budget.limited[i];
+    if (Committed(account, d) >= from[d]) return true;
+  }
+  return false;
 }
 
 void Reservation::NoteLevels(Account& account, int index) {
   const Budget& budget = plan_.budgets()[index];
   Trace& trace = trace_[legs_ - 1];
-  trace.warned_before = account.warned;
+  trace.warned_before = trace.warned_after = account.warned;
   while (account.warned < budget.warn_at.size()) {
     const double level = budget.warn_at[account.warned];
     int past = 0;

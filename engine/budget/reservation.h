@@ -60,6 +60,7 @@ class Reservation {
   Amounts Asked(const Leg& leg) const;
   bool IsReplaced(AccountRef ref) const;
   void Keep(const Leg& leg, const Amounts& asked, bool created);
+  static bool MayCrossLevel(const Account& account, const Budget& budget);
   void NoteLevels(Account& account, int index);
 
   Books& books_;

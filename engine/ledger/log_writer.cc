@@ -15,9 +15,13 @@
 namespace purser::ledger {
 namespace {
 
-// Appends make memory ready for stores this much at a time: a fault for every page would cost them a third of
-// their time. It also is what a sync may write in vain, so it is small.
-constexpr uint64_t kChunk = 32u << 10;
+// A page fault every 4 KB would cost appends a third of their time, so the preparer makes memory ready in
+// front of them: it is woken once a step, and keeps two steps ready. A sync writes what is ready and unused
+// in vain; where syncs are so frequent that this would count, nothing is prepared.
+constexpr uint64_t kStep = 128u << 10;
+constexpr uint64_t kLeastBytesASync = 16 * kStep;
+// To let go of less is not worth a call.
+constexpr uint64_t kLeastRelease = 64u << 10;
 
 // The word that finishes a frame is read by a sync while its writer may be storing it.
 std::atomic_ref<uint64_t> ChecksumWord(char* frame) {
@@ -42,6 +46,9 @@ LogWriter::~LogWriter() {
     }
     background_wake_.notify_all();
     background_.join();
+    preparer_closing_ = true;
+    WakePreparer();
+    preparer_.join();
   }
   // A log that could not be synced keeps its file as it is for the next Open() to judge.
   if (segment_ != nullptr && Sync(~uint64_t{0}).ok()) (void)segment_->file->Truncate(offset_);
@@ -78,13 +85,15 @@ absl::Status LogWriter::Start(uint64_t number, uint64_t offset, uint64_t next_se
     segment_->number = number;
     segment_->complete = offset;
     segment_->created_nanos = Now();
-    file_ = file->get();
-    data_ = file_->data();
+    data_ = (*file)->data();
     offset_ = offset;
     segment_->file = *std::move(file);
     SetLimits();
   }
-  if (options_.background_nanos > 0) background_ = std::thread([this] { RunInBackground(); });
+  if (options_.background_nanos > 0) {
+    background_ = std::thread([this] { RunInBackground(); });
+    preparer_ = std::thread([this] { RunPreparer(); });
+  }
   return absl::OkStatus();
 }
 
@@ -97,8 +106,7 @@ uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, si
   while (!TakePlace(type, size, room, &place)) {
     if (!MakeRoom(size, room)) return 0;
   }
-  // The file is there until the frame is finished: a sync that closes it waits for that.
-  if (place.prepare != nullptr) place.prepare->Prepare(place.prepare_from, kChunk);
+  if (place.begins_step) WakePreparer();
   char* to = place.frame + sizeof(FrameHeader);
   for (size_t i = 0; i < count; ++i) {
     if (parts[i].empty()) continue;
@@ -124,11 +132,7 @@ bool LogWriter::TakePlace(uint32_t type, uint64_t size, Room room, Place* place)
   static_assert(offsetof(FrameHeader, checksum) == sizeof(__m128i));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(place->frame),
                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(&header)));
-  if (const uint64_t ahead = (begin + bytes + kChunk - 1) / kChunk;
-      ahead != (offset_ + kChunk - 1) / kChunk) {
-    place->prepare = file_;
-    place->prepare_from = ahead * kChunk;
-  }
+  place->begins_step = (begin + bytes) / kStep != offset_ / kStep;
   offset_ = begin + bytes;
   if (type != SYNC_MARK) last_user_sequence_ = header.sequence;
   return true;
@@ -228,11 +232,11 @@ absl::Status LogWriter::BeginSegment(uint64_t number, uint64_t least_bytes) {
   soft_end_ = soft_end;
   {
     std::lock_guard lock(place_lock_);
-    file_ = segment_->file.get();
-    data_ = file_->data();
+    data_ = segment_->file->data();
     offset_ = sizeof(SegmentHeader);
   }
   SetLimits();
+  WakePreparer();
   return absl::OkStatus();
 }
 
@@ -286,8 +290,10 @@ LogWriter::Batch LogWriter::TakeBatch() {
 
 absl::Status LogWriter::SyncBatch(const Batch& batch) {
   bool new_names = false;
+  uint64_t bytes = 0;
   for (const std::shared_ptr<Segment>& segment : batch.segments) {
     const uint64_t end = segment == batch.segments.back() ? batch.end : segment->end;
+    bytes += end - segment->complete;
     // Frames that other threads are copying into their places this instant.
     while (segment->complete < end) {
       const uint64_t begin = FrameBegin(segment->complete);
@@ -297,12 +303,17 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
       }
       segment->complete = begin + FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
     }
+    if (segment->complete - segment->released >= kLeastRelease) {
+      segment->file->Release(segment->released, segment->complete - segment->released);
+      segment->released = segment->complete;
+    }
     if (PURSER_PLANTED_BUG(kSyncForgetsFullSegments) && segment != batch.segments.back()) continue;
     if (!PURSER_PLANTED_BUG(kSyncSkipsDisk)) {
       if (absl::Status status = segment->file->Sync(); !status.ok()) return status;
     }
     new_names |= !segment->name_synced;
   }
+  bytes_a_sync_.store(bytes, std::memory_order_relaxed);
   if (!new_names || PURSER_PLANTED_BUG(kSyncForgetsNames)) return absl::OkStatus();
   if (absl::Status status = options_.files->SyncDirectory(directory_); !status.ok()) return status;
   for (const std::shared_ptr<Segment>& segment : batch.segments) segment->name_synced = true;
@@ -384,6 +395,39 @@ void LogWriter::RunInBackground() {
     if (!writable()) TryToGrow();
     RotateIfOld();
     lock.lock();
+  }
+}
+
+void LogWriter::WakePreparer() {
+  prepare_wakes_.fetch_add(1, std::memory_order_release);
+  prepare_wakes_.notify_one();
+}
+
+void LogWriter::RunPreparer() {
+  std::shared_ptr<Segment> segment;
+  uint64_t prepared = 0;  // Of `segment`, up to here.
+  while (true) {
+    const uint32_t wakes = prepare_wakes_.load(std::memory_order_acquire);
+    if (preparer_closing_) return;
+    std::shared_ptr<Segment> current;
+    uint64_t offset;
+    {
+      std::lock_guard grow(grow_mutex_);
+      current = segment_;
+      std::lock_guard place(place_lock_);
+      offset = offset_;
+    }
+    if (current != segment) {
+      segment = std::move(current);
+      prepared = 0;
+    }
+    const uint64_t begin = std::max(prepared, offset);
+    const uint64_t end = std::min((offset / kStep + 3) * kStep, segment->file->allocated());
+    if (begin < end && bytes_a_sync_.load(std::memory_order_relaxed) >= kLeastBytesASync) {
+      segment->file->Prepare(begin, end - begin);
+      prepared = end;
+    }
+    prepare_wakes_.wait(wakes, std::memory_order_acquire);
   }
 }
 

@@ -23,6 +23,7 @@ namespace purser::ledger {
 // stored there, so that at any moment the headers lead from frame to frame without a gap, whoever dies where.
 // The payload is copied outside the lock; the checksum, stored last, finishes the frame. Everything slow
 // (disk space, a new segment) happens under grow_mutex_, with the limits telling appenders to come and wait.
+// A thread, the preparer, makes memory ready in front of the appenders; syncs let go of it behind them.
 class LogWriter final : public Log {
  public:
   LogWriter(std::string directory, const LogOptions& options, uint64_t id, std::unique_ptr<FileLock> lock,
@@ -52,8 +53,11 @@ class LogWriter final : public Log {
   struct Segment {
     uint64_t number = 0;
     std::unique_ptr<MappedFile> file;
-    uint64_t end = 0;       // Where its frames end, once it is closed to appends. Guarded by place_lock_.
-    uint64_t complete = 0;  // Frames before this offset are finished. Only the running sync touches it.
+    uint64_t end = 0;  // Where its frames end, once it is closed to appends. Guarded by place_lock_.
+    // Only the running sync touches these. Before `complete` frames are finished, before `released` their
+    // memory has been let go.
+    uint64_t complete = 0;
+    uint64_t released = 0;
     int64_t created_nanos = 0;
     bool name_synced = false;  // Likewise.
   };
@@ -61,9 +65,7 @@ class LogWriter final : public Log {
   struct Place {
     char* frame = nullptr;
     FrameHeader header{};
-    // Not null for a frame that begins a chunk: from this offset of the file on, memory should be made ready.
-    MappedFile* prepare = nullptr;
-    uint64_t prepare_from = 0;
+    bool begins_step = false;  // The preparer should be woken.
   };
 
   uint64_t AppendParts(uint32_t type, const std::string_view* parts, size_t count, Room room);
@@ -92,6 +94,8 @@ class LogWriter final : public Log {
   void MarkSynced(uint64_t through);
   void Poison(const absl::Status& status);
   void RunInBackground();
+  void WakePreparer();
+  void RunPreparer();
   void RotateIfOld();
   void TryToGrow();
 
@@ -103,7 +107,6 @@ class LogWriter final : public Log {
 
   // Where the next frame goes.
   mutable SpinLock place_lock_;
-  MappedFile* file_ = nullptr;
   char* data_ = nullptr;
   uint64_t offset_ = 0;
   uint64_t next_sequence_ = 1;
@@ -130,6 +133,12 @@ class LogWriter final : public Log {
   std::condition_variable background_wake_;
   bool closing_ = false;
   std::thread background_;
+
+  // Counts what should wake the preparer: frames that reach into a new step, new segments, the end.
+  std::atomic<uint32_t> prepare_wakes_{0};
+  std::atomic<uint64_t> bytes_a_sync_{~uint64_t{0}};  // What the last sync covered.
+  std::atomic<bool> preparer_closing_{false};
+  std::thread preparer_;
 };
 
 }  // namespace purser::ledger

@@ -152,6 +152,7 @@ class MemoryFileSystem::Mapped final : public MappedFile {
     return absl::OkStatus();
   }
   void Prepare(uint64_t, uint64_t) override {}
+  void Release(uint64_t, uint64_t) override {}
   absl::Status Sync() override {
     const absl::Status status = state_->Begin("sync", path_);
     std::lock_guard lock(state_->mutex);

@@ -125,7 +125,16 @@ class PosixMappedFile final : public MappedFile {
   void Prepare(uint64_t offset, uint64_t size) override {
     const uint64_t end = std::min(offset + size, allocated());
     if (offset >= end) return;
-    (void)::madvise(data_ + offset, end - offset, MADV_POPULATE_WRITE);  // Linux 5.14; before it an error.
+    const uint64_t begin = offset / kPage * kPage;
+    (void)::madvise(data_ + begin, end - begin, MADV_POPULATE_WRITE);  // Linux 5.14; before it an error.
+  }
+
+  void Release(uint64_t offset, uint64_t size) override {
+    const uint64_t begin = (offset + kPage - 1) / kPage * kPage;
+    const uint64_t end = (offset + size) / kPage * kPage;
+    if (begin >= end) return;
+    // What was stored is the kernel's, mapped or not.
+    (void)::madvise(data_ + begin, end - begin, MADV_DONTNEED);
   }
 
   absl::Status Sync() override {
@@ -138,8 +147,7 @@ class PosixMappedFile final : public MappedFile {
 
   void Touch() override {
     // A store of the value that is there dirties its page; nobody else may be storing.
-    constexpr uint64_t kSmallestPage = 4096;
-    for (uint64_t at = 0; at < allocated(); at += kSmallestPage) {
+    for (uint64_t at = 0; at < allocated(); at += kPage) {
       volatile char* byte = data_ + at;
       *byte = *byte;
     }
@@ -152,6 +160,9 @@ class PosixMappedFile final : public MappedFile {
   }
 
  private:
+  // Pages are this large or larger; then the system refuses what is not aligned to them, which is no harm.
+  static constexpr uint64_t kPage = 4096;
+
   const Descriptor fd_;
   const std::string path_;
   char* const data_;
