@@ -86,6 +86,7 @@ std::string EngineImpl::Explain(const Request& request) {
               .ToString();
 
   absl::StrAppend(&text, "\nquotes\n");
+  if (scratch.choice.count == 0) absl::StrAppend(&text, "  none\n");
   for (int rank = 0; rank < scratch.choice.count; ++rank) {
     const routing::Ranked& ranked = scratch.choice.ranked[rank];
     const Revision::Candidate& candidate = revision.candidates()[ranked.candidate];

@@ -261,9 +261,10 @@ Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message
 
 Diagnostics ReadTextproto(const std::string& path, Message* message) {
   std::ifstream in(path, std::ios::binary);
+  in.peek();  // A folder can be opened, but not read.
   std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in || (!text && text.tellp() > 0)) {
+  if (in.is_open() && !in.bad()) text << in.rdbuf();
+  if (!in.is_open() || in.bad()) {
     Diagnostics diagnostics(path, SourceMap());
     diagnostics.Error("", absl::StrCat("cannot be read: ", strerror(errno)));
     return diagnostics;

@@ -107,6 +107,8 @@ TEST(Textproto, AFileThatCannotBeReadSaysWhy) {
   const Diagnostics read = ReadTextproto("/nonexistent/policy.textproto", &policy);
   EXPECT_THAT(Lines(read),
               ElementsAre(HasSubstr("/nonexistent/policy.textproto: error: cannot be read: No such file")));
+  EXPECT_THAT(Lines(ReadTextproto(testing::TempDir(), &policy)),
+              ElementsAre(HasSubstr("error: cannot be read: Is a directory")));
 }
 
 }  // namespace

@@ -52,7 +52,11 @@ int ScoreIndex(const policy::Policy& policy, const std::string& name) {
   for (int i = 0; i < policy.scores_size(); ++i) {
     if (policy.scores(i).name() == name) return i;
   }
-  Fail("eval", absl::StrCat("the policy has no score \"", name, "\"; name one with --score"));
+  std::string defined;
+  for (const policy::Score& score : policy.scores())
+    absl::StrAppend(&defined, defined.empty() ? "" : ", ", "\"", score.name(), "\"");
+  Fail("eval", absl::StrCat("the policy has no score \"", name, "\"; ",
+                            defined.empty() ? "it has none" : "name one with --score: " + defined));
 }
 
 Scored ScoreWithPolicy(const EvalCommand& command, const std::vector<Labelled>& data) {

@@ -24,6 +24,8 @@ struct ExplainArguments {
 void Explain(const ExplainArguments& arguments) {
   const absl::StatusOr<std::unique_ptr<RequestFile>> file = RequestFile::Read(arguments.request);
   if (!file.ok()) Fail("explain", std::string(file.status().message()));
+  for (const std::string& note : (*file)->notes())
+    std::fprintf(stderr, "purser explain: %s: %s\n", arguments.request.c_str(), note.c_str());
   Options options;
   options.keep_cache = false;
   options.policy_file = arguments.policy;

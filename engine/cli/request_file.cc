@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "google/protobuf/util/json_util.h"
+#include "nlohmann/json.hpp"
 #include "policies/policy.pb.h"
 
 namespace purser::cli {
@@ -30,6 +31,26 @@ std::optional<uint32_t> NeedOf(const std::string& name) {
   if (!policy::Capability_Parse(absl::AsciiStrToUpper(name), &capability) || capability <= 0)
     return std::nullopt;
   return 1u << capability;
+}
+
+// Traces hold more than what is read of them; who writes one request by hand has misspelt a name.
+std::vector<std::string> NotesOn(const std::string& text, const trace::TraceCall& call) {
+  std::vector<std::string> notes;
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return notes;
+  for (const auto& [key, value] : json.items()) {
+    const google::protobuf::Descriptor* known = trace::TraceCall::descriptor();
+    if (known->FindFieldByName(key) != nullptr || known->FindFieldByCamelcaseName(key) != nullptr) continue;
+    notes.push_back(absl::StrCat("\"", key, "\" is no field of policies/trace.proto and was not read",
+                                 key == "id" ? "; expected \"request_id\"" : ""));
+  }
+  for (const trace::TraceMessage& message : call.messages()) {
+    if (message.role() == "user" || RoleOf(message.role()) != Role::kUser) continue;
+    notes.push_back(
+        absl::StrCat("the role \"", message.role(),
+                     "\" is unknown and was read as \"user\"; expected system, user, assistant or tool"));
+  }
+  return notes;
 }
 
 }  // namespace
@@ -95,6 +116,13 @@ absl::StatusOr<std::unique_ptr<RequestFile>> RequestFile::Read(const std::string
           path, ": \"", need, "\" is no need; expected \"vision\", \"json_mode\" or another Capability"));
     }
   }
+  if (file->call_.max_output_tokens() < 0 || file->call_.latency_limit_ms() < 0 ||
+      file->call_.cached_input_tokens() < 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        ": max_output_tokens, latency_limit_ms or cached_input_tokens is negative; expected at least 0"));
+  }
+  file->notes_ = NotesOn(text.str(), file->call_);
   file->request_ = RequestOf(file->call_, &file->parts_);
   absl::Time time;
   std::string why;

@@ -32,11 +32,14 @@ class RequestFile {
   static absl::StatusOr<std::unique_ptr<RequestFile>> Read(const std::string& path);
 
   const Request& request() const { return request_; }
+  // What stands in the file and was not read, a line each: fields and roles that nobody knows.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   trace::TraceCall call_;
   RequestParts parts_;
   Request request_;
+  std::vector<std::string> notes_;
 };
 
 }  // namespace purser::cli

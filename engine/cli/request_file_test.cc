@@ -49,11 +49,26 @@ TEST(RequestFileTest, ReadsWhatGatesAndSignalsAskFor) {
 }
 
 TEST(RequestFileTest, MistakesSayWhatIsExpected) {
-  for (const char* text : {"[", R"({"needs": ["SMELL"]})", R"({"time": "noon"})"}) {
+  for (const char* text :
+       {"[", R"({"needs": ["SMELL"]})", R"({"time": "noon"})", R"({"max_output_tokens": -1})"}) {
     const auto file = ReadText(text);
     ASSERT_FALSE(file.ok()) << text;
     EXPECT_NE(file.status().message().find("request.json: "), std::string::npos) << file.status();
   }
+}
+
+TEST(RequestFileTest, NotesWhatWasNotRead) {
+  const auto file = ReadText(R"({
+    "id": "r1", "mesages": [], "maxOutputTokens": 5, "max_output_tokens": 5,
+    "messages": [{"role": "developer", "content": "a"}, {"role": "usr", "content": "b"}]})");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(
+      (*file)->notes(),
+      (std::vector<std::string>{
+          R"("id" is no field of policies/trace.proto and was not read; expected "request_id")",
+          R"("mesages" is no field of policies/trace.proto and was not read)",
+          R"(the role "usr" is unknown and was read as "user"; expected system, user, assistant or tool)"}));
+  EXPECT_TRUE((*ReadText(R"({"request_id": "r1", "usage": {}})"))->notes().empty());
 }
 
 }  // namespace

@@ -49,12 +49,26 @@ void CompileStanding(std::span<const CandidateFacts> facts, CompiledPolicy* out,
   }
 }
 
-void CompileClasses(CompiledPolicy* out) {
+// `field`: "use_cases" or "features" of class `index`, which are `names`. The first class that says a name
+// has it.
+void AddToClass(const google::protobuf::RepeatedPtrField<std::string>& names, int index, const char* field,
+                const CompiledPolicy& compiled, absl::flat_hash_map<std::string, int>* class_of,
+                Diagnostics* diagnostics) {
+  for (int i = 0; i < names.size(); ++i) {
+    const auto [first, fresh] = class_of->emplace(names[i], index);
+    if (fresh) continue;
+    diagnostics->Warning(
+        absl::StrCat("request_classes[", index, "].", field, "[", i, "]"),
+        absl::StrCat("\"", names[i], "\" belongs to the request class \"",
+                     compiled.policy.request_classes(first->second).name(), "\", which says it first"));
+  }
+}
+
+void CompileClasses(CompiledPolicy* out, Diagnostics* diagnostics) {
   for (int i = 0; i < out->policy.request_classes_size(); ++i) {
-    for (const std::string& name : out->policy.request_classes(i).use_cases())
-      out->class_of_use_case.emplace(name, i);
-    for (const std::string& name : out->policy.request_classes(i).features())
-      out->class_of_feature.emplace(name, i);
+    const policy::RequestClass& request_class = out->policy.request_classes(i);
+    AddToClass(request_class.use_cases(), i, "use_cases", *out, &out->class_of_use_case, diagnostics);
+    AddToClass(request_class.features(), i, "features", *out, &out->class_of_feature, diagnostics);
   }
 }
 
@@ -93,6 +107,12 @@ void CompileChoice(CompiledPolicy* out, Diagnostics* diagnostics) {
   choice.exploration_share = NotNegative(exploration.share(), 1, "routing.exploration.share", diagnostics);
   choice.exploration_most_times_cheapest = NotNegative(
       exploration.most_times_cheapest(), kAny, "routing.exploration.most_times_cheapest", diagnostics);
+  if (exploration.most_times_cheapest() > 0 && exploration.most_times_cheapest() < 1) {
+    diagnostics->Warning(
+        "routing.exploration.most_times_cheapest",
+        absl::StrCat("no candidate costs ", exploration.most_times_cheapest(),
+                     " times the cheapest or less: none is ever drawn; expected at least 1"));
+  }
   choice.exploration_salt = XXH3_64bits(exploration.salt().data(), exploration.salt().size());
   choice.quality = out->quality;
   if (routing.expected_output_tokens() < 0) {
@@ -178,7 +198,7 @@ void CompileCandidates(std::span<const CandidateFacts> facts, CompiledPolicy* ou
     }
   }
   CompileStanding(facts, out, diagnostics);
-  CompileClasses(out);
+  CompileClasses(out, diagnostics);
   CompileChoice(out, diagnostics);
 }
 

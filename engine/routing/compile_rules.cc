@@ -139,7 +139,10 @@ class ConditionCompiler {
       }
       if (condition.one_of().empty()) return Push(found->second, {1, kInfinity}, if_true, if_false);
       std::vector<int> numbers;
-      for (const std::string& text : condition.one_of()) numbers.push_back(TextNumber(text, &signal));
+      for (int i = 0; i < condition.one_of_size(); ++i) {
+        numbers.push_back(
+            TextNumber(condition.one_of(i), absl::StrCat(path, ".one_of[", i, "]"), &signal, &diagnostics_));
+      }
       return PushOneOf(found->second, numbers, if_true, if_false);
     }
     if (!condition.one_of().empty()) {

@@ -61,7 +61,7 @@ CompiledTerm CompileTerm(const policy::Term& term, const std::string& path, Comp
     if (term.equals().empty()) {
       diagnostics->Error(path, absl::StrCat("\"", term.signal(), "\" is a text; expected equals: \"...\""));
     }
-    out.equals = TextNumber(term.equals(), &signal);
+    out.equals = TextNumber(term.equals(), path + ".equals", &signal, diagnostics);
   } else if (!term.equals().empty()) {
     diagnostics->Error(path + ".equals", absl::StrCat("\"", term.signal(), "\" is a number, not a text"));
   } else if (out.most == kInfinity && term.shape() != policy::Term::PRESENT && IsUnbounded(signal)) {

@@ -1,8 +1,11 @@
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <iterator>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "engine/routing/compiler.h"
 #include "engine/routing/request_text.h"
 #include "engine/routing/writing.h"
@@ -32,6 +35,19 @@ constexpr NamedField kFields[] = {
     {"language", [](const Request& request) { return WritingOf(LastUserTurn(request)).language; }},
 };
 
+// What stands there a second time counts twice: whoever wrote it meant something else.
+template <typename Same>
+void WarnOfRepeats(const google::protobuf::RepeatedPtrField<std::string>& texts, const std::string& path,
+                   Same same, Diagnostics* diagnostics) {
+  for (int i = 1; i < texts.size(); ++i) {
+    const auto first = std::find_if(texts.begin(), texts.begin() + i,
+                                    [&](const auto& other) { return same(other, texts[i]); });
+    if (first == texts.begin() + i) continue;
+    diagnostics->Warning(absl::StrCat(path, "[", i, "]"),
+                         absl::StrCat("\"", texts[i], "\" stands there twice, and counts twice"));
+  }
+}
+
 // Whether texts that have nothing in common all match.
 bool MatchesAnything(const PatternMatcher& matcher, int number) {
   constexpr std::string_view kUnlike[] = {"a", "Q", "7", " ", "?", "\xc3\xa9"};
@@ -45,6 +61,8 @@ void CompilePatterns(const policy::Patterns& patterns, int signal, const std::st
   if (patterns.regex().empty() && patterns.keyword().empty()) {
     diagnostics->Error(path, "looks for nothing; expected regex: \"...\" or keyword: \"...\"");
   }
+  WarnOfRepeats(patterns.regex(), path + ".regex", std::equal_to<>(), diagnostics);
+  WarnOfRepeats(patterns.keyword(), path + ".keyword", absl::EqualsIgnoreCase, diagnostics);
   PatternMatcher& matcher = out->matchers[patterns.in()];
   std::vector<int>& owner = out->pattern_signal[patterns.in()];
   for (int i = 0; i < patterns.regex_size(); ++i) {
@@ -130,6 +148,8 @@ void CompileField(const std::string& name, const std::string& path, CompiledSign
     if (known.name == name) out->field = known.field;
     names.emplace_back(known.name);
   }
+  if (name == "script") out->told = Scripts();
+  if (name == "language") out->told = Languages();
   if (out->field == nullptr) {
     diagnostics->Error(path, absl::StrCat("a request has no text field \"", name, "\"", Defined(names)));
   }
@@ -188,8 +208,15 @@ void CompileSignal(const policy::Signal& signal, int index, const CompileOptions
 
 }  // namespace
 
-int TextNumber(std::string_view text, CompiledSignal* signal) {
+int TextNumber(std::string_view text, const std::string& path, CompiledSignal* signal,
+               Diagnostics* diagnostics) {
   if (text.empty()) return 0;
+  if (!signal->told.empty() &&
+      std::find(signal->told.begin(), signal->told.end(), text) == signal->told.end()) {
+    const std::vector<std::string> told(signal->told.begin(), signal->told.end());
+    diagnostics->Warning(path, absl::StrCat("is never \"", absl::string_view(text.data(), text.size()),
+                                            "\"; expected one of: \"", absl::StrJoin(told, "\", \""), "\""));
+  }
   const int next = static_cast<int>(signal->texts.size()) + 2;
   return signal->texts.emplace(std::string(text), next).first->second;
 }

@@ -36,8 +36,10 @@ CandidateSet Resolve(const policy::Select& select, const CompiledPolicy& compile
 // "; defined are: \"a\", \"b\"" or "; none is defined".
 std::string Defined(std::span<const std::string> names);
 
-// The number of `text` among those that the policy compares the text signal with; a new one if it is new.
-int TextNumber(std::string_view text, CompiledSignal* signal);
+// The number of `text` among those that the policy compares the text signal with; a new one if it is new. A
+// text that the signal never has is warned of at `path`.
+int TextNumber(std::string_view text, const std::string& path, CompiledSignal* signal,
+               Diagnostics* diagnostics);
 
 }  // namespace purser::routing
 

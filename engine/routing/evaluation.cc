@@ -56,10 +56,11 @@ absl::StatusOr<double> Grade(const nlohmann::json& line, const char* key) {
   if (found == line.end()) return absl::InvalidArgumentError(absl::StrCat("has no \"", key, "\""));
   if (found->is_boolean()) return found->get<bool>() ? 1.0 : 0.0;
   if (!found->is_number())
-    return absl::InvalidArgumentError(absl::StrCat("\"", key, "\" is neither true, false nor a number"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("has a \"", key, "\" that is neither true, false nor a number"));
   const double grade = found->get<double>();
   if (!(grade >= 0 && grade <= 1))
-    return absl::InvalidArgumentError(absl::StrCat("\"", key, "\" is not between 0 and 1"));
+    return absl::InvalidArgumentError(absl::StrCat("has a \"", key, "\" that is not between 0 and 1"));
   return grade;
 }
 

@@ -178,11 +178,20 @@ void LintBands(const CompiledPolicy& compiled, const Paths& paths, Diagnostics* 
   }
 }
 
-void LintQuality(const CompiledPolicy& compiled, const Effect& effect, Diagnostics* diagnostics) {
-  if (!effect.bounds_quality || !effect.kept_quality.empty()) return;
-  diagnostics->Warning(absl::StrCat("rules[", effect.rule, "]"),
-                       absl::StrCat("no candidate has the quality that the rule \"",
-                                    compiled.policy.rules(effect.rule).name(), "\" asks for"));
+// Of the candidates that the policy's own lists and prices leave.
+void LintEmptied(const CompiledPolicy& compiled, const Effect& effect, Diagnostics* diagnostics) {
+  const CandidateSet& standing = compiled.standing_candidates;
+  const policy::Rule& rule = compiled.policy.rules(effect.rule);
+  if (!effect.narrows || standing.empty() || !(standing & effect.kept & effect.kept_quality).empty()) return;
+  const std::string path = absl::StrCat("rules[", effect.rule, "]");
+  if ((standing & effect.kept_quality).empty()) {
+    diagnostics->Warning(
+        path, absl::StrCat("no candidate has the quality that the rule \"", rule.name(), "\" asks for"));
+  } else {
+    diagnostics->Warning(path, absl::StrCat("the rule \"", rule.name(), "\" leaves no candidate",
+                                            effect.yields ? ": it always steps aside"
+                                                          : "; expected refuse: \"...\" if that is meant"));
+  }
 }
 
 // Only rules that end the round can hide later ones: the rest add to each other.
@@ -193,7 +202,7 @@ void LintShadows(const CompiledPolicy& compiled, Paths* paths, Diagnostics* diag
     const Effect& effect = compiled.effects[i];
     const std::string path = absl::StrCat("rules[", effect.rule, "]");
     const policy::Rule& rule = compiled.policy.rules(effect.rule);
-    LintQuality(compiled, effect, diagnostics);
+    LintEmptied(compiled, effect, diagnostics);
     if (!paths->CanEnd(compiled.entries[i], kHolds)) {
       diagnostics->Warning(path, absl::StrCat("the rule \"", rule.name(), "\" can never hold"));
       continue;

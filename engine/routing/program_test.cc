@@ -452,6 +452,56 @@ TEST(ProgramTest, LintsWhatCannotBeMeant) {
               min_quality: 1
             })pb",
        "never reaches this band"},
+      {R"pb(signals { name: "a" field: "language" }
+            rules {
+              name: "r"
+              when { signal: "a" one_of: "de" one_of: "English" }
+              min_quality: 1
+            })pb",
+       "is never \"English\"; expected one of: \"el\", \"he\""},
+      {R"pb(signals { name: "a" field: "script" }
+            scores {
+              name: "s"
+              terms { signal: "a" weight: 1 equals: "Latin" }
+              bands { name: "x" }
+              on_no_signal { band: "x" }
+            }
+            rules {
+              name: "r"
+              when { score: "s" band: "x" }
+              min_quality: 1
+            })pb",
+       "is never \"Latin\"; expected one of: \"latin\", \"greek\""},
+      {R"pb(rules {
+              name: "r"
+              only { names: "large" }
+              deny { names: "large" }
+            })pb",
+       "the rule \"r\" leaves no candidate; expected refuse"},
+      {R"pb(rules {
+              name: "r"
+              only { names: "large" }
+              max_quality: 80
+              yield_if_none: true
+            })pb",
+       "the rule \"r\" leaves no candidate: it always steps aside"},
+      {R"pb(routing { deny { names: "large" } }
+            rules { name: "r" min_quality: 90 })pb",
+       "no candidate has the quality"},
+      {R"pb(signals {
+              name: "a"
+              patterns { keyword: "prove" keyword: "proof" keyword: "Prove" }
+            }
+            rules {
+              name: "r"
+              when { signal: "a" }
+              min_quality: 1
+            })pb",
+       "\"Prove\" stands there twice"},
+      {R"pb(request_classes { name: "x" use_cases: "u" features: "f" }
+            request_classes { name: "y" features: "u" features: "f" })pb",
+       "\"f\" belongs to the request class \"x\""},
+      {R"pb(routing { exploration { share: 0.1 most_times_cheapest: 0.5 } })pb", "none is ever drawn"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.text);

@@ -102,6 +102,15 @@ constexpr Language kLanguages[] = {
 };
 constexpr size_t kLanguageCount = std::size(kLanguages);
 
+// Told by their script alone.
+constexpr std::string_view kByScript[] = {"el", "he", "th", "ko", "ja", "zh"};
+constexpr auto kCodes = [] {
+  std::array<std::string_view, kLanguageCount + std::size(kByScript)> codes;
+  auto end = std::copy(std::begin(kByScript), std::end(kByScript), codes.begin());
+  for (const Language& language : kLanguages) *end++ = language.code;
+  return codes;
+}();
+
 // A word of eight bytes at most as one number, ASCII capitals lowered; 0: it is longer.
 constexpr uint64_t KeyOf(std::string_view word) {
   if (word.size() > 8) return 0;
@@ -192,6 +201,9 @@ std::string_view LanguageOf(Script script, const LanguageCounts& counts) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> Scripts() { return kScripts; }
+std::span<const std::string_view> Languages() { return kCodes; }
 
 Writing WritingOf(std::string_view text) {
   text = text.substr(0, kMostBytes);

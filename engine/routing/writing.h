@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_ROUTING_WRITING_H_
 #define PURSER_ENGINE_ROUTING_WRITING_H_
 
+#include <span>
 #include <string_view>
 
 namespace purser::routing {
@@ -18,6 +19,10 @@ struct Writing {
 
 // Judged by the first 100 words, some kilobytes at most. Does not allocate. What is returned lives forever.
 Writing WritingOf(std::string_view text);
+
+// All that WritingOf may say, beside the empty text.
+std::span<const std::string_view> Scripts();
+std::span<const std::string_view> Languages();
 
 }  // namespace purser::routing
 
