@@ -2,7 +2,9 @@
 // RocksDB (rocksdb_peer.cc) in the same run.
 
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -166,6 +168,22 @@ void BM_BareFdatasync(benchmark::State& state) {
   latencies.Report(state);
 }
 BENCHMARK(BM_BareFdatasync)->Iterations(5000)->UseRealTime();
+
+// What the device allows: as many bytes as a batch of frames has, by one write, and an fdatasync.
+void BM_BareWriteSynced(benchmark::State& state) {
+  const Scratch scratch;
+  const std::string path = scratch.path() + "/file";
+  const std::string bytes(static_cast<size_t>(state.range(0)) * 280, 'r');
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (::posix_fallocate(fd, 0, static_cast<off_t>(bytes.size()) * 50) != 0) state.SkipWithError("no space");
+  for (auto _ : state) {
+    if (::write(fd, bytes.data(), bytes.size()) < 0 || ::fdatasync(fd) != 0)
+      state.SkipWithError("not written");
+  }
+  state.SetItemsProcessed(state.iterations() * state.range(0));
+  ::close(fd);
+}
+BENCHMARK(BM_BareWriteSynced)->ArgName("batch")->Arg(kSmall)->Arg(kLarge)->Iterations(50)->UseRealTime();
 
 // The peer: rows of one blob, in its fastest durable set-up (write-ahead log, prepared statement, batches in
 // a transaction). synchronous 0 survives the death of the process, 2 the loss of power.
