@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "engine/decide_scratch.h"
 #include "engine/engine_impl.h"
@@ -26,6 +27,21 @@ void AppendQuote(const pricing::Quote& quote, std::string* out) {
                           FormatUsd(item.nanos), item.most_units, PricePerMillion(item.most_price),
                           FormatUsd(item.most_nanos));
   }
+}
+
+// What the order counts beside the cost, if anything.
+void AppendRank(const Revision& revision, const DecideScratch& scratch, const routing::Ranked& ranked,
+                std::string* out) {
+  const routing::Price& price = scratch.prices[ranked.candidate];
+  if (!price.known || ranked.ranked_nanos == ranked.expected_nanos) return;
+  std::vector<std::string> with;
+  if (revision.program().choice_settings().nanos_per_second > 0 && price.p50_ms > 0 && !ranked.batch)
+    with.push_back(absl::StrCat("its ", price.p50_ms, " ms"));
+  if (scratch.current >= 0 && scratch.current != ranked.candidate)
+    with.push_back(
+        absl::StrCat("what leaving ", revision.candidates()[scratch.current].name, " has to save"));
+  absl::StrAppend(out, "      counts as $", FormatUsd(ranked.ranked_nanos), " with ",
+                  absl::StrJoin(with, " and "), "\n");
 }
 
 std::string AccountAmount(budget::Dimension dimension, int64_t amount) {
@@ -93,6 +109,7 @@ std::string EngineImpl::Explain(const Request& request) {
     absl::StrAppendFormat(&text, "  %2d. %-30s expected $%s, at most $%s%s\n", rank + 1, candidate.name,
                           FormatUsd(ranked.expected_nanos), FormatUsd(ranked.worst_nanos),
                           ranked.batch ? " (batch)" : "");
+    AppendRank(revision, scratch, ranked, &text);
     const pricing::Quote quote = pricing::MakeQuote(ranked.batch ? candidate.batch : candidate.priced,
                                                     scratch.QuoteInputOf(ranked.candidate));
     AppendQuote(quote, &text);

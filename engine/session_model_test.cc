@@ -102,6 +102,7 @@ TEST_F(SessionModelTest, ASwitchHasToSaveMoreThanTheMargin) {
   EXPECT_EQ(Serve({.hard = true}), "good");
   EXPECT_EQ(Serve({}), "good");  // Half of its cost would be saved.
   EXPECT_NE(text_.find("less than the switch margin"), std::string::npos) << text_;
+  EXPECT_NE(text_.find("with what leaving good has to save"), std::string::npos) << text_;
   EXPECT_EQ(Serve({.session = "other"}), "cheap");
   EXPECT_EQ(Serve({.session = {}}), "cheap");
 }

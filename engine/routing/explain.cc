@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
+#include <numeric>
+#include <span>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -17,9 +20,12 @@ namespace {
 
 std::string Quoted(std::string_view text) {
   constexpr size_t kMost = 60;
+  size_t end = std::min(text.size(), kMost);
+  // Not inside a character of UTF-8.
+  while (end < text.size() && end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
   std::string quoted = "\"";
-  for (const char c : text.substr(0, kMost)) quoted += c == '\n' || c == '\r' || c == '\t' ? ' ' : c;
-  return quoted + (text.size() > kMost ? "...\"" : "\"");
+  for (const char c : text.substr(0, end)) quoted += absl::ascii_iscntrl(c) ? ' ' : c;
+  return quoted + (text.size() > end ? "...\"" : "\"");
 }
 
 std::string Number(double value) { return absl::StrFormat("%.6g", value); }
@@ -27,8 +33,13 @@ std::string Number(double value) { return absl::StrFormat("%.6g", value); }
 // Reads the tables of a program in words.
 class Explainer {
  public:
-  Explainer(const Program& program, const Request& request, const Features& features, const Verdict& verdict)
-      : compiled_(program.compiled()), request_(request), features_(features), verdict_(verdict) {}
+  Explainer(const Program& program, const Request& request, const Context& context, const Features& features,
+            const Verdict& verdict)
+      : compiled_(program.compiled()),
+        request_(request),
+        context_(context),
+        features_(features),
+        verdict_(verdict) {}
 
   Explanation::SignalLine Signal(int i) const {
     Explanation::SignalLine line;
@@ -37,6 +48,7 @@ class Explainer {
     if (compiled_.signals[i].kind == SignalKind::kPatterns) line.spans = Spans(i);
     if (compiled_.signals[i].kind == SignalKind::kOutcomes)
       line.note = Outcomes(*compiled_.signals[i].outcomes);
+    if (compiled_.signals[i].kind == SignalKind::kExamples) line.note = NearestExample(i);
     return line;
   }
 
@@ -168,6 +180,28 @@ class Explainer {
                            options.candidate, estimated.good, estimated.guarded, options.confidence);
   }
 
+  std::string NearestExample(int i) const {
+    const CompiledSignal& signal = compiled_.signals[i];
+    const std::span<const float> embedding = request_.embedding;
+    if (embedding.empty()) return "the caller passed no embedding";
+    if (request_.embedding_model != signal.embedding_model)
+      return absl::StrCat("the embedding is not one of ", Quoted(signal.embedding_model));
+    if (static_cast<int>(embedding.size()) != signal.dimensions) {
+      return absl::StrCat("the embedding has ", embedding.size(), " numbers, the examples have ",
+                          signal.dimensions);
+    }
+    int nearest = 0;
+    double most = -std::numeric_limits<double>::infinity();
+    for (int e = 0; e < compiled_.policy.signals(i).examples().example_size(); ++e) {
+      const float* example = signal.examples.data() + static_cast<size_t>(e) * embedding.size();
+      const double dot = std::inner_product(embedding.begin(), embedding.end(), example, 0.0);
+      if (dot > most) nearest = e;
+      most = std::max(most, dot);
+    }
+    return absl::StrCat("nearest is ",
+                        Quoted(compiled_.policy.signals(i).examples().example(nearest).phrase()));
+  }
+
   // A condition with what it met: "length at_least 100 (is 120: yes)".
   std::string Describe(const policy::Condition& condition) const {
     const auto join = [&](const auto& parts, const char* word) {
@@ -256,6 +290,25 @@ class Explainer {
     return absl::StrCat("; candidate at ", PlaceOf(absl::StrCat("candidates[", i, "]")));
   }
 
+  int64_t InputTokens(int i) const {
+    return context_.candidate_input_tokens.empty() ? context_.input_tokens
+                                                   : context_.candidate_input_tokens[i];
+  }
+
+  // Whose latency limit it is: the request's, or the first rule's that is as low.
+  std::string LatencyLimit() const {
+    const int limit = verdict_.latency_limit_ms;
+    for (const int rule : verdict_.rules) {
+      const bool aside = std::find(verdict_.stepped_aside.begin(), verdict_.stepped_aside.end(), rule) !=
+                         verdict_.stepped_aside.end();
+      if (aside || limit == request_.latency_limit_ms ||
+          compiled_.policy.rules(rule).latency_limit_ms() != limit)
+        continue;
+      return absl::StrCat(limit, " ms; rule \"", compiled_.policy.rules(rule).name(), "\" at ", Place(rule));
+    }
+    return absl::StrCat(limit, " ms; the request's own");
+  }
+
   std::string Reason(int i) const {
     const RejectReason& reason = verdict_.reasons[i];
     const std::string name(RejectName(reason.reject));
@@ -267,9 +320,12 @@ class Explainer {
       case Reject::kDenied:
         return absl::StrCat(name, " at ", PlaceOf("routing.deny"));
       case Reject::kContextWindow:
-        return absl::StrCat(name, ": ", compiled_.context_window[i], " tokens are too few", Stated(i));
+        return absl::StrCat(name, ": ", compiled_.context_window[i], " tokens are too few for ",
+                            InputTokens(i), " of input and ",
+                            std::max<int64_t>(1, request_.max_output_tokens), " of output", Stated(i));
       case Reject::kMaxOutput:
-        return absl::StrCat(name, ": answers with ", compiled_.max_output[i], " tokens at most", Stated(i));
+        return absl::StrCat(name, ": answers with ", compiled_.max_output[i], " tokens at most, not ",
+                            request_.max_output_tokens, Stated(i));
       case Reject::kLacksCapability:
         return absl::StrCat("lacks ", Missing(reason.missing), Stated(i));
       case Reject::kRegion:
@@ -286,13 +342,20 @@ class Explainer {
       case Reject::kRuleDeny:
         return absl::StrCat(name, ": rule \"", compiled_.policy.rules(reason.rule).name(), "\" at ",
                             Place(reason.rule));
-      default:
+      case Reject::kLatency:
+        return absl::StrCat(name, " of ", LatencyLimit());
+      case Reject::kToolLoop:
+        return absl::StrCat(name, ": quality ", compiled_.quality[i], "; escalate_only_in_tool_loop at ",
+                            PlaceOf("routing.escalate_only_in_tool_loop"));
+      case Reject::kUnhealthy:
         return name;
     }
+    return name;
   }
 
   const CompiledPolicy& compiled_;
   const Request& request_;
+  const Context& context_;
   const Features& features_;
   const Verdict& verdict_;
 };
@@ -312,10 +375,10 @@ void PrintScore(const Explanation::ScoreLine& score, std::string* out) {
 
 }  // namespace
 
-Explanation Explain(const Program& program, const Request& request, const Context&, const Features& features,
-                    const Verdict& verdict, const Choice* choice) {
+Explanation Explain(const Program& program, const Request& request, const Context& context,
+                    const Features& features, const Verdict& verdict, const Choice* choice) {
   const CompiledPolicy& compiled = program.compiled();
-  const Explainer explainer(program, request, features, verdict);
+  const Explainer explainer(program, request, context, features, verdict);
   Explanation explanation;
   for (size_t i = 0; i < compiled.signals.size(); ++i) {
     explanation.signals.push_back(explainer.Signal(static_cast<int>(i)));
@@ -333,6 +396,7 @@ Explanation Explain(const Program& program, const Request& request, const Contex
   if (verdict.request_class >= 0) {
     explanation.request_class = compiled.policy.request_classes(verdict.request_class).name();
   }
+  explanation.quality_dropped = verdict.quality_dropped;
   explanation.refusal = program.RefusalMessage(verdict);
   return explanation;
 }
@@ -361,6 +425,11 @@ std::string Explanation::ToString() const {
                     rule.effect, "\n");
   }
   absl::StrAppend(&out, "candidates\n");
+  if (quality_dropped) {
+    absl::StrAppend(&out,
+                    "  none has the quality that the rules ask for: the best of the others serve the request "
+                    "(if_none: BEST_LEFT)\n");
+  }
   std::vector<const CandidateLine*> in_order;
   for (const CandidateLine& candidate : candidates) in_order.push_back(&candidate);
   std::stable_sort(in_order.begin(), in_order.end(), [](const CandidateLine* a, const CandidateLine* b) {

@@ -61,6 +61,7 @@ struct Explanation {
   std::vector<RuleLine> rules;
   std::vector<CandidateLine> candidates;
   std::string request_class;
+  bool quality_dropped = false;  // No candidate met the rules' quality bounds, and if_none dropped them.
   std::string refusal;
 
   // For people.

@@ -4,11 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "policies/textproto.h"
 
 namespace purser::routing {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr std::string_view kPolicy =
     R"pb(candidates { name: "small" model: "s" quality: 30 }
@@ -88,6 +91,120 @@ TEST(ExplainTest, ShowsEveryStepWithItsPlaceInThePolicy) {
   const std::vector<Price> prices(3, Price{.known = true});
   Choose(program->choice_settings(), {}, prices, &verdict, &choice);
   EXPECT_EQ(Explain(*program, request, context, features, verdict, &choice).ToString(), kExpected);
+}
+
+// Reads, evaluates and chooses under a policy; every price is known.
+std::string Explained(std::string_view text, const Request& request, const Context& context,
+                      const ChoiceContext& choice_context, const std::vector<Price>& prices) {
+  policy::Policy policy;
+  Diagnostics diagnostics = ParseTextproto(text, "p.textproto", &policy);
+  const auto program = Program::Compile(policy, {}, {}, &diagnostics);
+  if (program == nullptr) return diagnostics.ToStatus().ToString();
+  Features features;
+  Verdict verdict;
+  Choice choice;
+  program->Read(request, context, &features);
+  program->Evaluate(request, context, features, &verdict);
+  Choose(program->choice_settings(), choice_context, prices, &verdict, &choice);
+  return Explain(*program, request, context, features, verdict, &choice).ToString();
+}
+
+TEST(ExplainTest, EveryCandidateThatIsOutHasAReasonWithItsNumbers) {
+  constexpr std::string_view kThree =
+      R"pb(candidates { name: "a" model: "a" quality: 10 context_window: 100 }
+           candidates { name: "b" model: "b" quality: 20 max_output_tokens: 50 }
+           candidates { name: "c" model: "c" quality: 30 }
+           rules { name: "fast" latency_limit_ms: 200 }
+           routing { escalate_only_in_tool_loop: true }
+      )pb";
+  Request request;
+  request.max_output_tokens = 60;
+  Context context;
+  context.input_tokens = 41;
+  std::vector<Price> prices(3, Price{.known = true, .p95_ms = 150});
+  std::string text = Explained(kThree, request, context, {}, prices);
+  EXPECT_THAT(text, HasSubstr("a: context window: 100 tokens are too few for 41 of input and 60 of output; "
+                              "candidate at p.textproto:1"));
+  EXPECT_THAT(text,
+              HasSubstr("b: max output: answers with 50 tokens at most, not 60; candidate at p.textproto:2"));
+  request = Request();
+  prices[0].p95_ms = 201;
+  text = Explained(kThree, request, {}, {.current = 2, .in_tool_loop = true}, prices);
+  EXPECT_THAT(text, HasSubstr("a: slower than the latency limit of 200 ms; rule \"fast\" at p.textproto:4"));
+  EXPECT_THAT(text,
+              HasSubstr("b: lower quality inside a tool loop: quality 20; escalate_only_in_tool_loop at "
+                        "p.textproto:5"));
+  request.latency_limit_ms = 180;
+  EXPECT_THAT(Explained(kThree, request, {}, {}, prices),
+              HasSubstr("a: slower than the latency limit of 180 ms; the request's own"));
+}
+
+TEST(ExplainTest, SaysThatQualityBoundsWereDropped) {
+  const std::string text = Explained(R"pb(candidates { name: "a" model: "a" quality: 10 }
+                                          candidates { name: "b" model: "b" quality: 20 }
+                                          rules { name: "r" min_quality: 30 }
+                                          routing { if_none: BEST_LEFT })pb",
+                                     {}, {}, {}, std::vector<Price>(2, Price{.known = true}));
+  EXPECT_THAT(text, HasSubstr("none has the quality that the rules ask for: the best of the others"));
+  EXPECT_THAT(text, HasSubstr("1. b"));
+}
+
+TEST(ExplainTest, SaysWhichExampleIsNearestOrWhyNoneIs) {
+  constexpr std::string_view kNear = R"pb(candidates { name: "a" model: "a" }
+                                          signals {
+                                            name: "near"
+                                            examples {
+                                              embedding_model: "e"
+                                              example {
+                                                phrase: "east"
+                                                embedding: [ 1, 0 ]
+                                              }
+                                              example {
+                                                phrase: "north"
+                                                embedding: [ 0, 2 ]
+                                              }
+                                            }
+                                          }
+                                          rules {
+                                            name: "r"
+                                            when { signal: "near" above: 0.5 }
+                                            prefer { names: "a" }
+                                          })pb";
+  const struct {
+    std::vector<float> embedding;
+    const char* model;
+    const char* says;
+  } kCases[] = {{{3, 4}, "e", "near = 0.8\n    nearest is \"north\"\n"},
+                {{1, 0, 0}, "e", "near = 0\n    the embedding has 3 numbers, the examples have 2\n"},
+                {{1, 0}, "f", "near = 0\n    the embedding is not one of \"e\"\n"},
+                {{}, "", "near = 0\n    the caller passed no embedding\n"}};
+  for (const auto& [embedding, model, says] : kCases) {
+    Request request;
+    request.embedding = embedding;
+    request.embedding_model = model;
+    EXPECT_THAT(Explained(kNear, request, {}, {}, {Price{.known = true}}), HasSubstr(says));
+  }
+}
+
+TEST(ExplainTest, TheCallersTextCannotSteerATerminal) {
+  const std::string content = "\x1b[2Jprove" + std::string(52, 'x') + "\xc3\xa9\xc3\xa9";
+  const Message message{Role::kUser, content};
+  Request request;
+  request.messages = {&message, 1};
+  const std::string text = Explained(R"pb(candidates { name: "a" model: "a" }
+                                          signals {
+                                            name: "all"
+                                            patterns { regex: "(?s).*prove.*" }
+                                          }
+                                          rules {
+                                            name: "r"
+                                            when { signal: "all" }
+                                            prefer { names: "a" }
+                                          })pb",
+                                     request, {}, {}, {Price{.known = true}});
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_THAT(text, HasSubstr("\" [2Jprovexxx"));
+  EXPECT_EQ(text.find("\xc3..."), std::string::npos) << "cut inside a character";
 }
 
 // What recorded outcomes say, and why they say nothing.
