@@ -28,6 +28,9 @@ using google::protobuf::TextFormat;
 
 // One round of reading stops at a mistake of syntax; this many rounds are tried.
 constexpr int kMostSyntaxErrors = 50;
+// Messages in each other: what reads them calls itself, and the stack is not endless. As protobuf's binary
+// format has it.
+constexpr int kMostNested = 100;
 
 struct Found {
   Position position;
@@ -229,6 +232,7 @@ Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message
     TextFormat::ParseInfoTree tree;
     TextFormat::Parser parser;
     parser.AllowUnknownField(true);
+    parser.SetRecursionLimit(kMostNested);
     parser.RecordErrorsTo(&collector);
     parser.WriteLocationsTo(&tree);
     const bool parsed = parser.ParseFromString(readable, message);

@@ -102,6 +102,19 @@ TEST(Textproto, AnUnclosedMessageIsOneError) {
   EXPECT_EQ(read.errors(), 1) << read.ToStatus();
 }
 
+TEST(Textproto, WhatIsNestedTooDeeplyIsAMistake) {
+  for (const std::string field : {"not", "unknown"}) {
+    std::string text;
+    for (int i = 0; i < 50'000; ++i) text += field + " { ";
+    text += "signal: \"s\"";
+    for (int i = 0; i < 50'000; ++i) text += " }";
+    policy::Condition condition;
+    const Diagnostics read = ParseTextproto(text, "p.textproto", &condition);
+    EXPECT_FALSE(read.ok()) << field;
+    EXPECT_THAT(Lines(read), ::testing::Contains(HasSubstr("too deep"))) << field;
+  }
+}
+
 TEST(Textproto, AFileThatCannotBeReadSaysWhy) {
   policy::Policy policy;
   const Diagnostics read = ReadTextproto("/nonexistent/policy.textproto", &policy);
