@@ -21,8 +21,7 @@ char Fold(char c) {
 }  // namespace
 
 absl::StatusOr<int> KeywordMatcher::Add(std::string_view keyword) {
-  if (keyword.find_first_not_of(" \t\r\n") == std::string_view::npos)
-    return absl::InvalidArgumentError(keyword.empty() ? "the keyword is empty" : "the keyword is blank");
+  if (keyword.empty()) return absl::InvalidArgumentError("the keyword is empty");
   std::string folded(keyword);
   for (char& c : folded) c = Fold(c);
   keywords_.push_back(std::move(folded));

@@ -38,7 +38,8 @@ RE2::Options OptionsFor(bool case_sensitive) {
 
 // In a set all regexes share one option: case is folded by a flag in the text.
 std::string InSet(std::string_view regex, bool case_sensitive) {
-  return absl::StrCat(case_sensitive ? "(?-i:" : "(?i:", absl::string_view(regex.data(), regex.size()), ")");
+  // No group around it: a \Q that nothing ends would swallow what closes the group.
+  return absl::StrCat(case_sensitive ? "" : "(?i)", absl::string_view(regex.data(), regex.size()));
 }
 
 }  // namespace
@@ -78,6 +79,8 @@ void PatternMatcher::AddLiterals(std::string_view regex, bool case_sensitive, in
 }
 
 absl::StatusOr<int> PatternMatcher::AddKeyword(std::string_view keyword) {
+  if (!keyword.empty() && keyword.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return absl::InvalidArgumentError("the keyword is blank");
   const absl::StatusOr<int> added = keywords_.Add(keyword);
   if (!added.ok()) return added.status();
   const int number = size();
