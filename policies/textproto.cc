@@ -164,7 +164,8 @@ Found ExplainSyntaxError(const Found& found, absl::string_view text, const Messa
   if (field == nullptr) return {BackTo(parts[1], text, found.position), found.message};
   std::vector<std::string> names;
   for (int i = 0; i < field->enum_type()->value_count(); ++i) {
-    if (field->enum_type()->value(i)->number() != 0) names.push_back(field->enum_type()->value(i)->name());
+    const std::string& name = field->enum_type()->value(i)->name();
+    if (!absl::EndsWith(name, "UNSPECIFIED")) names.push_back(name);
   }
   return {BackTo(parts[1], text, found.position),
           absl::StrCat("unknown value \"", parts[1], "\" of ", parts[3], Suggest(parts[1], names))};

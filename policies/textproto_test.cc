@@ -102,6 +102,12 @@ TEST(Textproto, AnUnclosedMessageIsOneError) {
   EXPECT_EQ(read.errors(), 1) << read.ToStatus();
 }
 
+TEST(Textproto, ADefaultThatMeansSomethingIsAmongWhatIsExpected) {
+  policy::Patterns patterns;
+  EXPECT_THAT(Lines(ParseTextproto("in: EVERYTHING", "p", &patterns)),
+              ElementsAre(HasSubstr("expected one of: LAST_USER_TURN, SYSTEM_PROMPT, HISTORY")));
+}
+
 TEST(Textproto, WhatIsNestedTooDeeplyIsAMistake) {
   for (const std::string field : {"not", "unknown"}) {
     std::string text;

@@ -103,9 +103,13 @@ void CompileExamples(const policy::Examples& examples, const std::string& path, 
   for (int i = 0; i < examples.example_size(); ++i) {
     const auto& embedding = examples.example(i).embedding();
     const std::string at = absl::StrCat(path, ".example[", i, "]");
-    if (embedding.size() != out->dimensions || embedding.empty()) {
+    if (embedding.empty()) {
+      diagnostics->Error(at, "has no embedding; expected embedding: [ ... ], a list of numbers");
+      continue;
+    }
+    if (embedding.size() != out->dimensions) {
       diagnostics->Error(at, absl::StrCat("has an embedding of ", embedding.size(), " numbers; expected ",
-                                          out->dimensions == 0 ? 1 : out->dimensions, " as the first has"));
+                                          out->dimensions, " as the first has"));
       continue;
     }
     double square = 0;
@@ -186,7 +190,10 @@ void CompileSignal(const policy::Signal& signal, int index, const CompileOptions
       if (scorer.ok()) {
         out.scorer = *std::move(scorer);
       } else {
-        diagnostics->Error(path + ".scorer_file", std::string(scorer.status().message()));
+        // The first of its mistakes tells enough: a file of another kind has one a line.
+        const std::string why(scorer.status().message());
+        diagnostics->Error(path + ".scorer_file", absl::StrCat(why.substr(0, why.find('\n')),
+                                                               "; expected what `purser fit` writes"));
       }
       break;
     }
