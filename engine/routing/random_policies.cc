@@ -119,8 +119,8 @@ policy::Select RandomPolicies::Select(const policy::Policy& policy) {
 }
 
 void RandomPolicies::AddSignal(policy::Policy* policy) {
-  static const std::vector<std::string> kRegexes = {"alpha", "\\bbeta\\b", "lemma [0-9]", "^a",
-                                                    "x\\d$", "(a|b)_",     "ALPHA"};
+  static const std::vector<std::string> kRegexes = {
+      "alpha", "\\bbeta\\b", "lemma [0-9]", "^a", "x\\d$", "(a|b)_", "ALPHA", "   ", "\\Qa_b", "must|never"};
   static const std::vector<std::string> kKeywords = {"alpha", "Beta", "lemma 7", "gam-ma", "é", "a"};
   static const std::vector<std::string> kFields = {
       "tenant",  "customer", "customer_tier", "team",   "feature",     "use_case",     "session", "task",
