@@ -1,6 +1,7 @@
 // purser fit --data D.jsonl --out SCORER.textproto: learns a scorer from labelled prompts, or from a ledger
 // whose calls had outcomes.
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -8,11 +9,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "engine/cli/ledger_calls.h"
 #include "engine/cli/verbs.h"
 #include "engine/routing/evaluation.h"
 #include "engine/routing/observed_calls.h"
+#include "engine/routing/scorer.h"
+#include "engine/routing/traffic_kinds.h"
 #include "engine/routing/training.h"
 #include "google/protobuf/text_format.h"
 
@@ -27,16 +29,6 @@ struct FitCommand {
   size_t labels = 0;
   routing::FitOptions options;
 };
-
-std::vector<routing::Labelled> ReadAll(const std::vector<std::string>& paths) {
-  std::vector<routing::Labelled> all;
-  for (const std::string& path : paths) {
-    absl::StatusOr<std::vector<routing::Labelled>> data = routing::ReadLabelled(path);
-    if (!data.ok()) Fail("fit", std::string(data.status().message()));
-    all.insert(all.end(), data->begin(), data->end());
-  }
-  return all;
-}
 
 std::vector<routing::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
   const absl::StatusOr<LedgerCalls> read = ReadLedgerCalls(source);
@@ -59,22 +51,52 @@ std::vector<routing::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
   return std::move(observed->labels);
 }
 
-std::vector<routing::Labelled> Read(const FitCommand& command) {
-  std::vector<routing::Labelled> data = ReadAll(command.data);
-  if (!command.ledger.ledger.empty()) {
-    const std::vector<routing::Labelled> observed = ReadFromLedger(command.ledger);
-    data.insert(data.end(), observed.begin(), observed.end());
+std::vector<routing::Traffic> Read(const FitCommand& command) {
+  std::vector<routing::Traffic> traffic;
+  for (const std::string& path : command.data) {
+    absl::StatusOr<std::vector<routing::Labelled>> data = routing::ReadLabelled(path);
+    if (!data.ok()) Fail("fit", std::string(data.status().message()));
+    traffic.push_back({path, *std::move(data)});
   }
-  if (data.empty())
+  if (!command.ledger.ledger.empty())
+    traffic.push_back({command.ledger.ledger, ReadFromLedger(command.ledger)});
+  std::erase_if(traffic, [](const routing::Traffic& one) { return one.prompts.empty(); });
+  if (traffic.empty())
     Fail("fit", "there is nothing to learn from; expected --data, or --ledger with --prompts");
-  return data;
+  return traffic;
 }
 
-// What was read, for error messages.
-std::string SourcesOf(const FitCommand& command) {
-  std::vector<std::string> sources = command.data;
-  if (!command.ledger.ledger.empty()) sources.push_back(command.ledger.ledger);
-  return absl::StrJoin(sources, ", ");
+routing::Traffic Pooled(const std::vector<routing::Traffic>& traffic) {
+  routing::Traffic pooled;
+  for (const routing::Traffic& one : traffic) {
+    absl::StrAppend(&pooled.name, pooled.name.empty() ? "" : ", ", one.name);
+    pooled.prompts.insert(pooled.prompts.end(), one.prompts.begin(), one.prompts.end());
+  }
+  return pooled;
+}
+
+// The kinds of traffic to fit a scorer to each; one, if the sources are few or look alike.
+std::vector<routing::Traffic> KindsOf(std::vector<routing::Traffic> traffic, const FitCommand& command) {
+  if (traffic.size() == 1) return traffic;
+  const bool can_be = traffic.size() <= routing::Scorer::kMostKinds &&
+                      std::all_of(traffic.begin(), traffic.end(), [](const routing::Traffic& one) {
+                        return one.prompts.size() >= routing::kLeastPrompts;
+                      });
+  if (can_be) {
+    const double told = routing::ShareTold(traffic, command.options.seed);
+    if (told >= routing::kLeastShareTold) {
+      std::printf(
+          "%zu kinds of traffic, told by their words in %.1f%% of prompts not fitted on: each has a scorer "
+          "of "
+          "its own\n\n",
+          traffic.size(), 100 * told);
+      return traffic;
+    }
+    std::printf(
+        "The %zu sources look alike (told by their words in %.1f%% of prompts): one scorer is for all\n\n",
+        traffic.size(), 100 * told);
+  }
+  return {Pooled(traffic)};
 }
 
 void PrintRow(const char* name, const routing::Spread& spread) {
@@ -108,41 +130,44 @@ void Write(const routing::LearnedScorer& scorer, const std::string& path) {
 }
 
 // Nothing is written: how good a scorer fitted like this is.
-void HoldOut(const FitCommand& command, const std::vector<routing::Labelled>& data) {
-  const auto report = routing::HoldOut(data, command.options, command.hold_out, command.labels);
-  if (!report.ok()) {
-    Fail("fit", absl::StrCat(SourcesOf(command), ": ", report.status().message()));
-  }
+void HoldOut(const FitCommand& command, const routing::Traffic& traffic) {
+  const auto report = routing::HoldOut(traffic.prompts, command.options, command.hold_out, command.labels);
+  if (!report.ok()) Fail("fit", absl::StrCat(traffic.name, ": ", report.status().message()));
   std::printf(
-      "APGR on %zu prompts held out from everything, after fitting on the other %zu; mean and spread over "
+      "%s: APGR on %zu prompts held out from everything, after fitting on the other %zu; mean and spread "
+      "over "
       "%d random draws:\n",
-      report->prompts, data.size() - report->prompts, report->trials);
+      traffic.name.c_str(), report->prompts, traffic.prompts.size() - report->prompts, report->trials);
   Print(*report);
 }
 
+routing::LearnedScorer Fit(const FitCommand& command, const routing::Traffic& traffic) {
+  absl::StatusOr<routing::Fitted> fitted = routing::FitScorer(traffic.prompts, command.options);
+  if (!fitted.ok()) Fail("fit", absl::StrCat(traffic.name, ": ", fitted.status().message()));
+  std::printf(
+      "%s: %zu prompts; APGR on those that were not fitted on, mean and spread over %d deals into folds:\n",
+      traffic.name.c_str(), fitted->report.prompts, fitted->report.trials);
+  Print(fitted->report);
+  if (!fitted->report.Wins()) {
+    Fail("fit",
+         absl::StrCat("nothing was written: for ", traffic.name,
+                      " the scorer loses to a router that needs no learning. More labelled prompts, or "
+                      "prompts more like each other, may help"));
+  }
+  return std::move(fitted->scorer);
+}
+
 void RunFit(const FitCommand& command) {
-  const std::vector<routing::Labelled> data = Read(command);
+  const std::vector<routing::Traffic> kinds = KindsOf(Read(command), command);
   if (command.hold_out > 0) {
-    HoldOut(command, data);
+    for (const routing::Traffic& kind : kinds) HoldOut(command, kind);
     return;
   }
   if (command.out.empty())
     Fail("fit", "says nowhere where to write the scorer; expected --out, or --hold-out");
-  const absl::StatusOr<routing::Fitted> fitted = routing::FitScorer(data, command.options);
-  if (!fitted.ok()) {
-    Fail("fit", absl::StrCat(SourcesOf(command), ": ", fitted.status().message()));
-  }
-  std::printf(
-      "%zu prompts; APGR on those that were not fitted on, mean and spread over %d deals into folds:\n",
-      fitted->report.prompts, fitted->report.trials);
-  Print(fitted->report);
-  if (!fitted->report.Wins()) {
-    Fail("fit",
-         "nothing was written: the scorer loses to a router that needs no learning. More labelled prompts, "
-         "or prompts "
-         "more like each other, may help");
-  }
-  Write(fitted->scorer, command.out);
+  std::vector<routing::LearnedScorer> scorers;
+  for (const routing::Traffic& kind : kinds) scorers.push_back(Fit(command, kind));
+  Write(scorers.size() == 1 ? scorers[0] : routing::CombineScorers(kinds, scorers), command.out);
   std::printf("Wrote %s\n", command.out.c_str());
 }
 
@@ -152,7 +177,8 @@ void AddFitVerb(CLI::App& app) {
   auto command = std::make_shared<FitCommand>();
   CLI::App* verb = app.add_subcommand("fit", "Learn which prompts need the strong model");
   verb->add_option("--data", command->data,
-                   "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; may be repeated");
+                   "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; repeated, a file for each "
+                   "kind of traffic");
   CLI::Option* ledger = verb->add_option("--ledger", command->ledger.ledger,
                                          "Ledger whose calls were settled with their success");
   CLI::Option* prompts = verb->add_option("--prompts", command->ledger.prompts,
@@ -174,6 +200,8 @@ void AddFitVerb(CLI::App& app) {
   verb->add_option("--labels", command->labels, "With --hold-out: how many prompts to fit on; default: half");
   verb->footer(
       "\"strong\" and \"weak\": whether, or how well from 0 to 1, the strong and the weak model answered.\n"
+      "Several files (or a ledger beside them) whose prompts can be told apart get a scorer each, in one "
+      "file.\n"
       "Writes nothing if the scorer does not beat random, length-only and constant routers on prompts it was "
       "not\n"
       "fitted on.\n"

@@ -63,7 +63,8 @@ std::vector<float> Targets(const LabelledRows& rows, std::span<const int> chosen
 // What each structure feature is multiplied with. The guessed complexity is held back least: it is what is
 // left where labels are too few to say anything.
 std::array<double, kStructureFeatures> StructureScales(double structure_scale) {
-  std::array<double, kStructureFeatures> scales;
+  std::array<double, kStructureFeatures> scales = {};
+  if (structure_scale == 0) return scales;
   scales.fill(structure_scale / std::sqrt(double{kStructureFeatures}));
   scales[kComplexityFeature] = kComplexityScale;
   return scales;

@@ -16,8 +16,9 @@ struct Settings {
   double penalty = 3;
   // How much of a row's square length is words, and how much trigrams.
   std::array<double, kFamilies> family_share = {1, 0};
-  double structure_scale = 0.15;  // Of standardised structure, against rows of length about 1.
-  double group_share = 0;         // How much of the label is its group's mean.
+  // Of standardised structure, against rows of length about 1. 0: structure does not count.
+  double structure_scale = 0.15;
+  double group_share = 0;  // How much of the label is its group's mean.
 };
 
 // score = bias + hashed weights . shares + sum of structure weight * standardised structure.

@@ -1,5 +1,7 @@
 #include "engine/routing/scorer.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "absl/status/status.h"
@@ -34,14 +36,7 @@ double Weigh(const HashedWeights& weights, ForEach for_each) {
   return count == 0 ? 0 : weights.step() * static_cast<double>(sum) / std::sqrt(static_cast<double>(count));
 }
 
-}  // namespace
-
-absl::StatusOr<std::shared_ptr<const Scorer>> Scorer::Create(const LearnedScorer& proto) {
-  if (proto.version() != kPromptFeaturesVersion) {
-    return absl::InvalidArgumentError(absl::StrCat("the scorer has version ", proto.version(), "; expected ",
-                                                   kPromptFeaturesVersion,
-                                                   ": fit it again with `purser fit`"));
-  }
+absl::Status CheckLinear(const LearnedScorer& proto) {
   for (const HashedWeights* weights : {&proto.words(), &proto.trigrams()}) {
     const absl::Status status = CheckWeights(*weights);
     if (!status.ok()) return status;
@@ -67,6 +62,80 @@ absl::StatusOr<std::shared_ptr<const Scorer>> Scorer::Create(const LearnedScorer
           absl::StrCat("the scorer's structure feature \"", structure.name(), "\" has numbers out of range"));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckKinds(const LearnedScorer& proto) {
+  if (proto.kinds_size() < 2 || proto.kinds_size() > Scorer::kMostKinds) {
+    return absl::InvalidArgumentError(absl::StrCat("the scorer has ", proto.kinds_size(),
+                                                   " kinds of traffic; expected none, or 2 to ",
+                                                   Scorer::kMostKinds));
+  }
+  for (const TrafficKind& kind : proto.kinds()) {
+    const auto in_kind = [&](absl::string_view message) {
+      return absl::InvalidArgumentError(absl::StrCat("kind \"", kind.name(), "\": ", message));
+    };
+    if (kind.words().weights().empty() ||
+        kind.words().bucket_bits() != proto.kinds(0).words().bucket_bits()) {
+      return in_kind("its words have no weights, or another number than those of the first kind");
+    }
+    if (!std::isfinite(kind.bias())) return in_kind("its bias is no finite number");
+    if (kind.scorer().kinds_size() > 0) return in_kind("it has kinds itself");
+    for (const absl::Status& status : {CheckWeights(kind.words()), CheckLinear(kind.scorer())}) {
+      if (!status.ok()) return in_kind(status.message());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The kind that the prompt looks most like.
+const TrafficKind& KindOf(const LearnedScorer& proto, std::string_view prompt, const TextMeasures& measures) {
+  std::array<int64_t, Scorer::kMostKinds> sums = {};
+  const int kinds = proto.kinds_size();
+  const int count =
+      ForEachWordBucket(prompt, measures, proto.kinds(0).words().bucket_bits(), [&](uint32_t bucket) {
+        for (int k = 0; k < kinds; ++k)
+          sums[k] += static_cast<signed char>(proto.kinds(k).words().weights()[bucket]);
+      });
+  const double root = std::sqrt(std::max(count, 1));
+  int most_like = 0;
+  double most = 0;
+  for (int k = 0; k < kinds; ++k) {
+    const TrafficKind& kind = proto.kinds(k);
+    const double looks = kind.bias() + kind.words().step() * static_cast<double>(sums[k]) / root;
+    if (k > 0 && looks <= most) continue;
+    most_like = k;
+    most = looks;
+  }
+  return proto.kinds(most_like);
+}
+
+double ScoreLinear(const LearnedScorer& proto, std::string_view prompt, const TextMeasures& measures) {
+  const std::array<double, kStructureFeatures> structure = StructureOf(measures);
+  double score = proto.bias();
+  for (int i = 0; i < kStructureFeatures; ++i) {
+    const Structure& feature = proto.structure(i);
+    score += feature.weight() * (structure[i] - feature.mean()) / feature.deviation();
+  }
+  score += Weigh(proto.words(), [&](auto visit) {
+    return ForEachWordBucket(prompt, measures, proto.words().bucket_bits(), visit);
+  });
+  score += Weigh(proto.trigrams(), [&](auto visit) {
+    return ForEachTrigramBucket(prompt, proto.trigrams().bucket_bits(), visit);
+  });
+  return score;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Scorer>> Scorer::Create(const LearnedScorer& proto) {
+  if (proto.version() != kPromptFeaturesVersion) {
+    return absl::InvalidArgumentError(absl::StrCat("the scorer has version ", proto.version(), "; expected ",
+                                                   kPromptFeaturesVersion,
+                                                   ": fit it again with `purser fit`"));
+  }
+  const absl::Status status = proto.kinds_size() > 0 ? CheckKinds(proto) : CheckLinear(proto);
+  if (!status.ok()) return status;
   return std::shared_ptr<const Scorer>(new Scorer(proto));
 }
 
@@ -82,19 +151,8 @@ absl::StatusOr<std::shared_ptr<const Scorer>> Scorer::Load(const std::string& pa
 double Scorer::Score(std::string_view prompt) const {
   TextMeasures measures;
   Measure(prompt, &measures);
-  const std::array<double, kStructureFeatures> structure = StructureOf(measures);
-  double score = proto_.bias();
-  for (int i = 0; i < kStructureFeatures; ++i) {
-    const Structure& feature = proto_.structure(i);
-    score += feature.weight() * (structure[i] - feature.mean()) / feature.deviation();
-  }
-  score += Weigh(proto_.words(), [&](auto visit) {
-    return ForEachWordBucket(prompt, measures, proto_.words().bucket_bits(), visit);
-  });
-  score += Weigh(proto_.trigrams(), [&](auto visit) {
-    return ForEachTrigramBucket(prompt, proto_.trigrams().bucket_bits(), visit);
-  });
-  return score;
+  if (proto_.kinds_size() == 0) return ScoreLinear(proto_, prompt, measures);
+  return ScoreLinear(KindOf(proto_, prompt, measures).scorer(), prompt, measures);
 }
 
 }  // namespace purser::routing

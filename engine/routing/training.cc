@@ -9,11 +9,11 @@
 #include "absl/strings/str_cat.h"
 #include "engine/routing/prompt_features.h"
 #include "engine/routing/scorer.h"
+#include "engine/routing/scorer_encoding.h"
 
 namespace purser::routing {
 namespace {
 
-constexpr size_t kLeastPrompts = 50;
 // To choose, prompts are dealt out again and again until this many have been scored.
 constexpr size_t kScoredPrompts = 6'000;
 constexpr int kMostDeals = 8;
@@ -200,36 +200,6 @@ class Search {
   std::vector<Tried> tried_;
 };
 
-void SetWeights(const std::vector<float>& from, int bucket_bits, HashedWeights* to) {
-  float largest = 0;
-  for (const float weight : from) largest = std::max(largest, std::abs(weight));
-  if (!(largest > 0)) return;
-  const double step = double{largest} / 127;
-  to->set_bucket_bits(bucket_bits);
-  to->set_step(step);
-  for (const float weight : from) {
-    to->mutable_weights()->push_back(static_cast<char>(std::lround(weight / step)));
-  }
-}
-
-LearnedScorer ToProto(const LinearModel& model, const LabelledRows& rows) {
-  LearnedScorer proto;
-  proto.set_version(kPromptFeaturesVersion);
-  proto.set_bias(model.bias);
-  for (int s = 0; s < kStructureFeatures; ++s) {
-    Structure* structure = proto.add_structure();
-    structure->set_name(std::string(kStructureNames[s]));
-    structure->set_mean(model.mean[s]);
-    structure->set_deviation(model.deviation[s]);
-    structure->set_weight(model.structure_weight[s]);
-  }
-  if (!model.weight[kWords].empty())
-    SetWeights(model.weight[kWords], rows.bucket_bits[kWords], proto.mutable_words());
-  if (!model.weight[kTrigrams].empty())
-    SetWeights(model.weight[kTrigrams], rows.bucket_bits[kTrigrams], proto.mutable_trigrams());
-  return proto;
-}
-
 absl::Status CheckOptions(std::span<const Labelled> data, const FitOptions& options) {
   if (data.size() < kLeastPrompts) {
     return absl::InvalidArgumentError(
@@ -295,7 +265,7 @@ absl::StatusOr<Fitted> FitScorer(std::span<const Labelled> data, const FitOption
   std::vector<int> all(data.size());
   std::iota(all.begin(), all.end(), 0);
   Fitted fitted;
-  fitted.scorer = ToProto(FitBlend(rows, all, MeasureScales(rows, all), blended), rows);
+  fitted.scorer = EncodeScorer(FitBlend(rows, all, MeasureScales(rows, all), blended), rows);
   fitted.report = Report(data, rows, options, blended);
   fitted.scorer.set_fitted_on(absl::StrCat(data.size(), " prompts"));
   return fitted;

@@ -18,6 +18,9 @@ namespace purser::routing {
 // chosen by cross-validation inside the data; what the best few choices fit is blended. Deterministic: the
 // same data and options give the same scorer, byte for byte.
 
+// Fewer say nothing.
+inline constexpr size_t kLeastPrompts = 50;
+
 struct FitOptions {
   uint64_t seed = 1;     // Deals the prompts out to the folds.
   int folds = 5;         // 2 to 20.
