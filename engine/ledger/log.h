@@ -54,7 +54,8 @@ struct LogOptions {
   // spent: see Room.
   uint64_t reserve_bytes = 256u << 10;
   // A thread of the log's own syncs this often (so that a power loss costs at most this much of what was not
-  // synced explicitly), closes full segments and begins new ones by age. 0: no thread; Sync does the rest.
+  // synced explicitly), closes full segments and begins new ones by age; a second one makes memory ready in
+  // front of the appends. 0: no threads; Sync does the rest, and every 4 KB an append pays a page fault.
   int64_t background_nanos = 1'000'000'000;
 
   FileSystem* files = FileSystem::Posix();
