@@ -11,6 +11,7 @@
 #include "engine/allocations.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
+#include "engine/routing/prompt_features.h"
 #include "engine/routing/scorer.h"
 #include "engine/routing/text_measures.h"
 
@@ -193,6 +194,46 @@ void BM_MeasureText(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_MeasureText);
+
+// Weights as `purser fit` writes them.
+HashedWeights WeightsOf(int bucket_bits) {
+  HashedWeights weights;
+  weights.set_bucket_bits(bucket_bits);
+  weights.set_step(0.01);
+  for (int i = 0; i < 1 << bucket_bits; ++i)
+    weights.mutable_weights()->push_back(static_cast<char>(i * 7 % 255 - 127));
+  return weights;
+}
+
+// Arg: kinds of traffic that the scorer tells apart.
+void BM_LearnedScore2KB(benchmark::State& state) {
+  LearnedScorer linear;
+  linear.set_version(kPromptFeaturesVersion);
+  for (const std::string_view name : kStructureNames) {
+    Structure* structure = linear.add_structure();
+    structure->set_name(std::string(name));
+    structure->set_deviation(1);
+    structure->set_weight(0.1);
+  }
+  *linear.mutable_words() = WeightsOf(18);
+  *linear.mutable_trigrams() = WeightsOf(16);
+  LearnedScorer proto = linear;
+  if (state.range(0) > 1) {
+    proto.Clear();
+    proto.set_version(kPromptFeaturesVersion);
+    for (int64_t i = 0; i < state.range(0); ++i) {
+      TrafficKind* kind = proto.add_kinds();
+      *kind->mutable_words() = WeightsOf(14);
+      *kind->mutable_scorer() = linear;
+    }
+  }
+  const auto scorer = *Scorer::Create(proto);
+  const std::string text = Prompt(2048);
+  const int64_t before = Allocations();
+  for (auto _ : state) benchmark::DoNotOptimize(scorer->Score(text));
+  Measured(state, before);
+}
+BENCHMARK(BM_LearnedScore2KB)->ArgName("kinds")->Arg(1)->Arg(2)->Arg(8);
 
 // Arg: rules. What a reload does off the hot path.
 void BM_Compile(benchmark::State& state) {
