@@ -195,9 +195,11 @@ void AddFitVerb(CLI::App& app) {
   verb->add_option("--out", command->out, "Scorer to write, protobuf text");
   verb->add_option("--seed", command->options.seed, "Deals prompts out to folds")->capture_default_str();
   verb->add_option("--folds", command->options.folds, "Of cross-validation")->capture_default_str();
-  verb->add_option("--hold-out", command->hold_out,
-                   "Write nothing; this often, fit on prompts drawn at random and measure on the others");
-  verb->add_option("--labels", command->labels, "With --hold-out: how many prompts to fit on; default: half");
+  CLI::Option* hold_out =
+      verb->add_option("--hold-out", command->hold_out,
+                       "Write nothing; this often, fit on prompts drawn at random and measure on the others");
+  verb->add_option("--labels", command->labels, "With --hold-out: how many prompts to fit on; default: half")
+      ->needs(hold_out);
   verb->footer(
       "\"strong\" and \"weak\": whether, or how well from 0 to 1, the strong and the weak model answered.\n"
       "Several files (or a ledger beside them) whose prompts can be told apart get a scorer each, in one "
