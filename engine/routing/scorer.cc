@@ -91,11 +91,12 @@ absl::Status CheckKinds(const LearnedScorer& proto) {
 // The kind that the prompt looks most like.
 const TrafficKind& KindOf(const LearnedScorer& proto, std::string_view prompt, const TextMeasures& measures) {
   std::array<int64_t, Scorer::kMostKinds> sums = {};
+  std::array<const char*, Scorer::kMostKinds> tables;
   const int kinds = proto.kinds_size();
+  for (int k = 0; k < kinds; ++k) tables[k] = proto.kinds(k).words().weights().data();
   const int count =
       ForEachWordBucket(prompt, measures, proto.kinds(0).words().bucket_bits(), [&](uint32_t bucket) {
-        for (int k = 0; k < kinds; ++k)
-          sums[k] += static_cast<signed char>(proto.kinds(k).words().weights()[bucket]);
+        for (int k = 0; k < kinds; ++k) sums[k] += static_cast<signed char>(tables[k][bucket]);
       });
   const double root = std::sqrt(std::max(count, 1));
   int most_like = 0;
