@@ -95,6 +95,11 @@ std::vector<routing::Traffic> KindsOf(std::vector<routing::Traffic> traffic, con
     std::printf(
         "The %zu sources look alike (told by their words in %.1f%% of prompts): one scorer is for all\n\n",
         traffic.size(), 100 * told);
+  } else {
+    std::printf(
+        "One scorer is for all %zu sources; a scorer each needs at least %zu prompts in each, and at most %d "
+        "sources\n\n",
+        traffic.size(), routing::kLeastPrompts, routing::Scorer::kMostKinds);
   }
   return {Pooled(traffic)};
 }
