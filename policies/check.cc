@@ -66,14 +66,9 @@ void CheckRequestClasses(const policy::Policy& policy, Diagnostics* diagnostics)
     }
     CheckUsd(request_class.revenue_per_request_usd(), path + ".revenue_per_request_usd", diagnostics);
     CheckUsd(request_class.plan_revenue_per_month_usd(), path + ".plan_revenue_per_month_usd", diagnostics);
-    CheckUsd(request_class.cost_slo_usd(), path + ".cost_slo_usd", diagnostics);
     CheckUsd(request_class.single_shot_usd(), path + ".single_shot_usd", diagnostics);
     CheckNotNegative(request_class.plan_requests_per_month(), path + ".plan_requests_per_month", diagnostics);
     CheckNotNegative(request_class.expected_output_tokens(), path + ".expected_output_tokens", diagnostics);
-    if (request_class.cost_slo_share() < 0 || request_class.cost_slo_share() > 1) {
-      diagnostics->Error(path + ".cost_slo_share",
-                         absl::StrCat(request_class.cost_slo_share(), " is no share; expected 0 to 1"));
-    }
     if (!request_class.plan_revenue_per_month_usd().empty() && request_class.plan_requests_per_month() == 0) {
       diagnostics->Error(path + ".plan_revenue_per_month_usd",
                          "a plan's revenue needs plan_requests_per_month to become revenue per request");
