@@ -62,10 +62,8 @@ Ranked RankOne(const ChoiceSettings& settings, const ChoiceContext& context, con
 }
 
 // What leaving the current candidate has to save.
-int64_t SwitchMargin(const ChoiceSettings& settings, const ChoiceContext& context, int64_t current_nanos) {
-  const int64_t stated =
-      std::max(settings.switch_margin_nanos, ShareOf(settings.switch_margin_share, current_nanos));
-  return AddCapped(stated, context.lost_prefix_nanos);
+int64_t SwitchMargin(const ChoiceSettings& settings, int64_t current_nanos) {
+  return std::max(settings.switch_margin_nanos, ShareOf(settings.switch_margin_share, current_nanos));
 }
 
 // The order of choice: costs that count as equal by preference, then by the policy's order.
@@ -163,7 +161,7 @@ void Choose(const ChoiceSettings& settings, const ChoiceContext& context, std::s
     for (const Ranked& one : ranked) {
       if (one.candidate == context.current) current_nanos = one.ranked_nanos;
     }
-    const int64_t margin = SwitchMargin(settings, context, current_nanos);
+    const int64_t margin = SwitchMargin(settings, current_nanos);
     for (Ranked& other : ranked) {
       if (other.candidate != context.current) other.ranked_nanos = AddCapped(other.ranked_nanos, margin);
     }

@@ -42,11 +42,9 @@ struct ChoiceSettings {
 struct ChoiceContext {
   std::string_view request_id;  // Draws the exploration.
   bool deferrable = false;
-  // The candidate that served the session's previous call; -1: none, or not known.
+  // The candidate that served the session's previous call; -1: none, or not known. What a switch loses of the
+  // provider's prompt cache is in the prices: the prefix as cached for `current` and as fresh for the others.
   int current = -1;
-  // What the provider's prompt cache saves if `current` serves this call too, in nano-dollars. 0 if the
-  // prices count it already (the prefix as cached for `current` and as fresh for the others).
-  int64_t lost_prefix_nanos = 0;
   bool in_tool_loop = false;
 };
 

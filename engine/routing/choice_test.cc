@@ -105,17 +105,15 @@ TEST_F(ChoiceTest, ASessionLeavesItsModelOnlyForMoreThanTheMargin) {
   struct Case {
     double share;
     int64_t margin;
-    int64_t lost_prefix;
     int first;
   };
   // The session's candidate 0 costs 100, the other 80.
-  const Case cases[] = {{0, 0, 0, 1},    {0.19, 0, 0, 1}, {0.21, 0, 0, 0}, {0, 19, 0, 1},    {0, 21, 0, 0},
-                        {0.1, 15, 0, 1}, {0, 0, 21, 0},   {0, 10, 15, 0},  {0.05, 0, 14, 1}, {0, 20, 0, 0}};
+  const Case cases[] = {{0, 0, 1},  {0.19, 0, 1}, {0.21, 0, 0},  {0, 19, 1},
+                        {0, 21, 0}, {0.1, 15, 1}, {0.05, 14, 1}, {0, 20, 0}};
   for (const Case& c : cases) {
-    SCOPED_TRACE(testing::Message() << c.share << " " << c.margin << " " << c.lost_prefix);
+    SCOPED_TRACE(testing::Message() << c.share << " " << c.margin);
     settings_.switch_margin_share = c.share;
     settings_.switch_margin_nanos = c.margin;
-    context_.lost_prefix_nanos = c.lost_prefix;
     context_.current = 0;
     EXPECT_EQ(Order({100, 80})[0], c.first);
     EXPECT_EQ(choice_.kept_current, c.first == 0);
@@ -191,7 +189,7 @@ TEST_F(ChoiceTest, AmountsAtTheEndOfTheRangeDoNotWrapAround) {
   settings_.switch_margin_share = 0.5;
   settings_.equal_cost_share = 1;
   context_.current = 1;
-  context_.lost_prefix_nanos = kMost;
+  settings_.switch_margin_nanos = kMost;
   Order({kMost, kMost - 1, 5});
   prices_[2].p50_ms = 2'000'000'000;
   EXPECT_EQ(Order().size(), 3u);

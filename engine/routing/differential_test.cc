@@ -85,7 +85,6 @@ class RandomCase {
     choice_context.request_id = id_;
     choice_context.deferrable = random->Chance(30);
     choice_context.current = random->Below(policy.candidates_size() + 1) - 1;
-    choice_context.lost_prefix_nanos = random->Chance(30) ? 4'000 * random->Below(5) : 0;
     choice_context.in_tool_loop = random->Chance(50);
     for (int i = 0; i < policy.candidates_size(); ++i) {
       Price price;

@@ -302,8 +302,7 @@ std::vector<PlainRanked> Rank(const policy::Policy& policy, const ChoiceContext&
         std::max(static_cast<double>(ParseUsd(routing.switch_margin_usd()).value_or(0)),
                  routing.switch_margin_share() * by_candidate[context.current].ranked_nanos);
     for (auto& [c, one] : by_candidate) {
-      if (c != context.current && prices[c].known)
-        one.ranked_nanos += margin + static_cast<double>(context.lost_prefix_nanos);
+      if (c != context.current && prices[c].known) one.ranked_nanos += margin;
     }
   }
   double lowest = kUnknown;
