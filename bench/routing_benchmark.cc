@@ -1,5 +1,5 @@
-// What routing costs: rules and choice over ready features, reading signals, compiling. "allocations" is per
-// request, after warm-up.
+// What routing costs: rules and choice over features that were read, reading signals, compiling.
+// "allocations" is per request, after warm-up.
 
 #include <memory>
 #include <random>

@@ -177,21 +177,6 @@ void CompareSignals(const policy::Policy& policy, const Program& program, const 
   }
 }
 
-// Ready features: what the plain reading says, told to the program.
-void SetSignals(const policy::Policy& policy, const Program& program, const PlainFiles& files,
-                const RandomCase& one, Features* features) {
-  const PlainSignals plain(policy.routing(), files, one.request, one.context);
-  program.Prepare(features);
-  for (const policy::Signal& signal : policy.signals()) {
-    const int index = program.SignalIndex(signal.name());
-    if (IsTextSignal(signal)) {
-      program.SetText(index, plain.Text(signal), features);
-    } else {
-      program.SetNumber(index, plain.Number(signal), features);
-    }
-  }
-}
-
 // What exploration did over all requests: whether the shares that policies state are met.
 struct Explored {
   double expected = 0;
@@ -327,7 +312,6 @@ void Compare(uint64_t seed, const std::string& directory, const PlainFiles& file
     program->Read(one.request, one.context, &features);
     CompareSignals(policy, *program, files, one, features, trace);
     if (testing::Test::HasFatalFailure()) return;
-    if (random.Chance(20)) SetSignals(policy, *program, files, one, &features);
     program->Evaluate(one.request, one.context, features, &verdict);
     PlainResult expected = Interpret(policy, facts, files, one.request, one.context);
     CompareVerdicts(policy, verdict, expected, trace);

@@ -24,8 +24,7 @@ struct Context {
   CandidateSet unhealthy;
 };
 
-// The values of a policy's signals for one request. Filled by Program::Read; or by a caller that knows them
-// already ("ready features"): Program::Prepare, then Program::SetNumber and SetText by the signal's index.
+// The values of a policy's signals for one request. Filled by Program::Read.
 //
 // Reused from request to request, it allocates only while it grows. Not thread-safe: one per thread.
 class Features {

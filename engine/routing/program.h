@@ -60,11 +60,6 @@ class Program {
   // whatever the number of patterns. Cannot fail; allocates only while `features` grows.
   void Read(const Request& request, const Context& context, Features* features) const;
 
-  // Ready features: sizes `features` and sets every signal to 0; then one call per signal that is known. A
-  // signal of the other kind is left alone.
-  void Prepare(Features* features) const;
-  void SetNumber(int signal, double number, Features* features) const;
-  void SetText(int signal, std::string_view text, Features* features) const;
   // By name; -1: the policy has none of this name.
   int SignalIndex(std::string_view name) const;
 

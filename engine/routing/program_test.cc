@@ -294,31 +294,6 @@ TEST(ProgramTest, LanguageScriptAndDocumentsAreSignals) {
   }
 }
 
-TEST(ProgramTest, ReadyFeaturesDecideLikeReadOnes) {
-  Runner run(R"pb(
-    signals { name: "tier" field: "customer_tier" }
-    signals { name: "tokens" measure: INPUT_TOKENS }
-    rules {
-      name: "a"
-      when {
-        all { signal: "tier" one_of: "pro" }
-        all { signal: "tokens" at_least: 100 }
-      }
-      min_quality: 90
-    }
-  )pb");
-  Request request;
-  const Context context;
-  run.program().Prepare(&run.features);
-  run.program().SetText(run.program().SignalIndex("tier"), "pro", &run.features);
-  run.program().SetNumber(run.program().SignalIndex("tokens"), 100, &run.features);
-  run.program().Evaluate(request, context, run.features, &run.verdict);
-  EXPECT_THAT(Left(run.program(), run.verdict), ElementsAre("large"));
-  run.program().SetNumber(run.program().SignalIndex("tokens"), 99.5, &run.features);
-  run.program().Evaluate(request, context, run.features, &run.verdict);
-  EXPECT_EQ(run.verdict.candidates.size(), 3);
-}
-
 TEST(ProgramTest, MistakesAreReportedTogetherWithTheirPlaces) {
   Compiled compiled = Compile(R"pb(
     signals {

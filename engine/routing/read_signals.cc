@@ -1,4 +1,4 @@
-// Program::Read and the setters of ready features.
+// Program::Read.
 
 #include <algorithm>
 #include <bit>
@@ -130,21 +130,9 @@ std::string_view MetadataOf(const Request& request, std::string_view key) {
 
 }  // namespace
 
-void Program::Prepare(Features* features) const { features->numbers_.assign(compiled_->signals.size(), 0); }
-
-void Program::SetNumber(int signal, double number, Features* features) const {
-  if (compiled_->signals[signal].is_text()) return;
-  features->numbers_[signal] = std::isfinite(number) ? number : 0;
-}
-
-void Program::SetText(int signal, std::string_view text, Features* features) const {
-  if (!compiled_->signals[signal].is_text()) return;
-  features->numbers_[signal] = TextNumberOf(compiled_->signals[signal], text);
-}
-
 void Program::Read(const Request& request, const Context& context, Features* features) const {
   const CompiledPolicy& compiled = *compiled_;
-  Prepare(features);
+  features->numbers_.assign(compiled.signals.size(), 0);
   for (int part = 0; part < policy::TextPart_ARRAYSIZE; ++part) {
     const PatternMatcher& matcher = compiled.matchers[part];
     if (matcher.empty()) continue;
