@@ -171,25 +171,6 @@ void Realize(const ModelPrices& prices, const Usage& usage, ServiceTier tier, st
   Realizing(*cost->sheet, usage, cost).Run();
 }
 
-void Cost::Include(const Cost& part) {
-  const bool wrong = state > CostState::kUnpriced || part.state > CostState::kUnpriced;
-  const int64_t total = AddSaturating(total_nanos, part.total_nanos);
-  if (!wrong && (total == kMostNanos || count_ + part.count_ > kMostItems)) {
-    state = CostState::kOverflow;
-    return;
-  }
-  if (part.state > state) at_fault = part.at_fault;
-  // Nothing priced on one side, something on the other: the sum is too low.
-  const bool partly = state != part.state && std::max(state, part.state) == CostState::kUnpriced;
-  state = partly ? CostState::kPartlyPriced : std::max(state, part.state);
-  unpriced = unpriced | part.unpriced;
-  if (wrong) return;
-  for (const CostItem& item : part.items()) Append(item);
-  total_nanos = total;
-  input_nanos += part.input_nanos;
-  output_nanos += part.output_nanos;
-}
-
 std::string Cost::Explain() const {
   switch (state) {
     case CostState::kPriced:

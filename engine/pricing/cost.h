@@ -56,10 +56,6 @@ struct Cost {
     items_[count_++] = item;
     return true;
   }
-  // Adds what else the same inference cost: the embedding of its query, its vector search, its rerank, each
-  // realized at its own model's prices. The worse of the two states stands. Everything is added or, if it
-  // does not fit (kOverflow), nothing of `part`.
-  void Include(const Cost& part);
   // One sentence: what is wrong, naming the meters. Empty if kPriced. Allocates.
   std::string Explain() const;
 

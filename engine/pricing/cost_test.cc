@@ -219,25 +219,6 @@ TEST(Realize, BillsRequestsToolsSecondsAndMinimums) {
   EXPECT_EQ(cost.input_nanos, 1'000'000);
 }
 
-TEST(Include, AddsWhatElseTheInferenceCost) {
-  const auto answer = PricesForTest(kPlain);
-  const auto embedding = PricesForTest(R"(sheets { rates { meter: "input_tokens" usd: "0.02" } })");
-  const auto search = PricesForTest(R"(sheets { rates { meter: "vector_searches" usd: "0.4" per: 1000 } })");
-  const auto rerank = PricesForTest(R"(sheets { rates { meter: "rerank_searches" usd: "2" per: 1000 } })");
-  Cost whole = CostOf(*answer, Used({{Meter::kInputTokens, 1000}, {Meter::kOutputTokens, 100}}));
-  whole.Include(CostOf(*embedding, Used({{Meter::kInputTokens, 50}})));
-  whole.Include(CostOf(*search, Used({{Meter::kVectorSearches, 1}})));
-  whole.Include(CostOf(*rerank, Used({{Meter::kRerankSearches, 1}})));
-  EXPECT_EQ(whole.state, CostState::kPriced);
-  EXPECT_EQ(whole.items().size(), 5u);
-  EXPECT_EQ(whole.total_nanos, 4'500'000 + 1'000 + 400'000 + 2'000'000);
-  EXPECT_EQ(ExactDecimals(whole).total, "0.006901");
-  whole.Include(CostOf(*search, Used({{Meter::kSessions, 1}})));
-  EXPECT_EQ(whole.state, CostState::kPartlyPriced);
-  EXPECT_TRUE(whole.unpriced.Has(Meter::kSessions));
-  EXPECT_EQ(whole.total_nanos, 6'901'000);
-}
-
 TEST(ExactDecimals, KeepsWhatNanoDollarsCannot) {
   const auto prices = PricesForTest(R"(sheets { rates { meter: "input_tokens" usd: "0.0375" } })");
   const Cost cost = CostOf(*prices, Used({{Meter::kInputTokens, 13}}));
