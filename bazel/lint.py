@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-# Which of our folders the files of a folder may include (DESIGN: arrows run one way). The longest prefix counts.
+# Which of our folders the files of a folder may include (arrows run one way). The longest prefix counts.
 # A folder may always include itself.
 MAY_INCLUDE = {
     "policies": [],

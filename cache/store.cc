@@ -10,7 +10,7 @@
 namespace purser::cache {
 namespace {
 
-// Besides its record: places in the two heaps (eviction.cc counts those), in the map of ids.
+// Besides its record: places in the two heaps (eviction.h counts those), in the map of ids.
 constexpr size_t kBookkeepingBytes = 2 * (sizeof(uint64_t) + sizeof(Record*) + 1);
 
 // Namespaces without entries are remembered, with their counts, as long as there are fewer than these.

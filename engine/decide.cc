@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "engine/books/live_books.h"
 #include "engine/cache_query.h"
 #include "engine/decide_scratch.h"

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/budget/plan.h"
 #include "engine/cache_query.h"
 #include "engine/pricing/output_estimate.h"
 #include "engine/pricing/quantile_sketch.h"
@@ -94,8 +93,6 @@ struct DecideScratch {
   // have its cached prefix. -1 and none: not known.
   int current = -1;
   routing::CandidateSet without_prefix;
-
-  budget::Scope scope;
 
   CacheQueryScratch cache_query;
 

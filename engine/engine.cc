@@ -14,9 +14,6 @@ namespace {
 
 // Reading this many frames takes about as long as writing and reading a snapshot.
 constexpr int64_t kFramesWorthASnapshot = 50'000;
-// A start after a kill reads at most about so many frames: a second or two. Keeping a snapshot reads them
-// too.
-constexpr int64_t kFramesBetweenSnapshots = 1'000'000;
 
 absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
   std::vector<std::string> lines;
@@ -82,8 +79,6 @@ absl::Status EngineImpl::Start() {
     return Adopt(std::move(revision));
   }
 
-  // The number of times that a policy was loaded tells this run's tickets from those of earlier runs, and is
-  // known only once the log has been read: so it is read once for that, and once for the accounts.
   accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
   accounts_->Register(revision->mutable_plan());
   Rebuilder rebuilder(revision->plan(), accounts_.get(), &outputs_);

@@ -19,8 +19,8 @@ namespace purser {
 // Where a ledger's directory keeps the policy in force.
 std::string PolicyPathOf(const std::string& ledger_directory);
 
-// What the engine writes to the ledger's log, and how its accounts are rebuilt from it. Accounts are a fold
-// of the log: every settled record is a charge, every dispatched hold without a record is presumed spent.
+// What the engine writes to the ledger's log, of which its accounts are a fold (rebuild.h): every settled
+// record is a charge, every dispatched hold without a record is presumed spent.
 //
 // Thread-safe after Open. Each append returns its sequence number, 0 if it was not written.
 class Journal {

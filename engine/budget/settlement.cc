@@ -7,8 +7,6 @@
 namespace purser::budget {
 namespace {
 
-const Amounts kNothing;
-
 Amounts Minus(const Amounts& a, const Amounts& b) {
   Amounts difference;
   for (int i = 0; i < kDimensions; ++i) difference.of[i] = a.of[i] - b.of[i];
