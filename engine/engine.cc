@@ -182,8 +182,6 @@ bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ti
   view.held_nanos = call.held_nanos;
   view.held_output_tokens = call.held_output_tokens;
   view.held_input_tokens = call.held_tokens - call.held_output_tokens;
-  view.held_requests = 1;
-  view.held_steps = StepsOf(request.attempt);
   view.expires_nanos = call.expires_nanos;
   view.estimated_nanos = call.expected_nanos;
   view.policy_revision = revision.policy_hash();

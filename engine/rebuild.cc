@@ -74,7 +74,6 @@ absl::Status Rebuilder::ApplyToppedUp(const ledger::Frame& frame) {
   budget::Amounts amounts;
   amounts[budget::Dimension::kUsd] = topped_up.amount_nanos;
   amounts[budget::Dimension::kTokens] = topped_up.tokens;
-  amounts[budget::Dimension::kRequests] = topped_up.requests;
   const absl::Status done = accounts_.TopUp(plan_, std::string(topped_up.budget), scope, amounts,
                                             topped_up.until_nanos, topped_up.time_nanos);
   // A budget that this policy no longer has is not topped up.

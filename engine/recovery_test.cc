@@ -366,10 +366,10 @@ class FullDiskTest : public EngineTest {
     });
   }
   // Calls until nothing more is granted, or (under a policy that serves on) booked.
-  static int CallUntilFull(Engine* engine, Decision* decision) {
+  static int CallUntilFull(Engine* engine, Decision* decision, size_t id_bytes = 10'000) {
     for (int calls = 0; calls < 1'000'000; ++calls) {
       Request request = ThousandTokens();
-      const std::string id(10'000, 'i');  // A few hundred fill the space that is allocated ahead.
+      const std::string id(id_bytes, 'i');  // A few hundred of 10,000 fill the space that is allocated ahead.
       request.id = id;
       request.customer = "";  // No cap but the task's.
       engine->Decide(request, decision);
@@ -411,6 +411,7 @@ TEST_F(FullDiskTest, APolicyMayServeOnAndItsCapsHoldMeanwhile) {
   Decision decision;
   FillDisk();
   ASSERT_GT(CallUntilFull(engine.get(), &decision), 10);
+  ASSERT_GE(CallUntilFull(engine.get(), &decision, 1), 0);  // What is left behind the last large record.
   int served = 0;
   for (int i = 0; i < 5; ++i) {
     engine->Decide(ThousandTokens(), &decision);

@@ -61,23 +61,21 @@ struct FieldsOf<DispatchedView> {
                 Field<19, &DispatchedView::release>, Field<20, &DispatchedView::request_class>,
                 Field<21, &DispatchedView::step>, Field<22, &DispatchedView::attempt>,
                 Field<23, &DispatchedView::expires_nanos>, Field<24, &DispatchedView::policy_revision>,
-                Field<25, &DispatchedView::price_revision>, Field<26, &DispatchedView::held_requests>,
-                Field<27, &DispatchedView::held_steps>, Field<28, &DispatchedView::estimated_nanos>,
+                Field<25, &DispatchedView::price_revision>, Field<28, &DispatchedView::estimated_nanos>,
                 Field<29, &DispatchedView::model_asked>>;
 };
 
 template <>
 struct FieldsOf<VoidedView> {
-  using List = FieldList<Field<1, &VoidedView::ticket>, Field<2, &VoidedView::time_nanos>,
-                         Field<3, &VoidedView::reason>>;
+  using List = FieldList<Field<1, &VoidedView::ticket>, Field<2, &VoidedView::time_nanos>>;
 };
 
 template <>
 struct FieldsOf<ToppedUpView> {
   using List = FieldList<Field<1, &ToppedUpView::budget>, Field<2, &ToppedUpView::key>,
                          Field<3, &ToppedUpView::amount_nanos>, Field<4, &ToppedUpView::tokens>,
-                         Field<5, &ToppedUpView::requests>, Field<6, &ToppedUpView::until_nanos>,
-                         Field<7, &ToppedUpView::time_nanos>, Field<8, &ToppedUpView::reason>>;
+                         Field<6, &ToppedUpView::until_nanos>, Field<7, &ToppedUpView::time_nanos>,
+                         Field<8, &ToppedUpView::reason>>;
 };
 
 template <>
@@ -102,7 +100,7 @@ struct FieldsOf<SessionEndedView> {
 template <>
 struct FieldsOf<TaskEndedView> {
   using List = FieldList<Field<1, &TaskEndedView::tenant>, Field<2, &TaskEndedView::task>,
-                         Field<3, &TaskEndedView::outcome>, Field<4, &TaskEndedView::time_nanos>>;
+                         Field<4, &TaskEndedView::time_nanos>>;
 };
 
 }  // namespace wire

@@ -111,7 +111,6 @@ struct DispatchedView {
   int32_t step = 0, attempt = 0;
   int64_t expires_nanos = 0;
   uint64_t policy_revision = 0, price_revision = 0;
-  uint32_t held_requests = 0, held_steps = 0;
   int64_t estimated_nanos = 0;
   std::string_view model_asked;
 };
@@ -119,12 +118,11 @@ struct DispatchedView {
 struct VoidedView {
   uint64_t ticket = 0;
   int64_t time_nanos = 0;
-  std::string_view reason;
 };
 
 struct ToppedUpView {
   std::string_view budget, key;
-  int64_t amount_nanos = 0, tokens = 0, requests = 0, until_nanos = 0, time_nanos = 0;
+  int64_t amount_nanos = 0, tokens = 0, until_nanos = 0, time_nanos = 0;
   std::string_view reason;
 };
 
@@ -149,7 +147,6 @@ struct SessionEndedView {
 
 struct TaskEndedView {
   std::string_view tenant, task;
-  Outcome outcome = OUTCOME_UNKNOWN;
   int64_t time_nanos = 0;
 };
 
