@@ -5,7 +5,7 @@ writes, or that none reads. `./dev lint` runs it; `--where NAME` shows the reads
                       lint.cc) is none.
   What is stored      A field of record.proto (as the views of record.h hold it) and of snapshot.proto needs a writer
                       and a reader; a value of their enums needs a writer. The codec (what has a FieldsOf) is neither.
-  The public face     In purser.h and request.h a field that the caller fills needs a reader, one that the engine fills
+  The public face     In the public headers a field that the caller fills needs a reader, one that the engine fills
                       a writer; a value of the enums that it answers with needs a writer.
 
 Production code is every .cc, .h and .inc that git knows, without tests/, bench/ and what only testonly targets have.
@@ -31,8 +31,8 @@ EXCEPTIONS = {
     "RecordFlag.PRESUMED": LATER,
     "RecordFlag.PARTIAL": LATER,
     "RecordFlag.USAGE_ESTIMATED": LATER,
-    "ledger.Outcome.STOPPED": LATER,
-    "ledger.Outcome.TIMED_OUT": LATER,
+    "Outcome.STOPPED": LATER,
+    "Outcome.TIMED_OUT": LATER,
     "RecordView.meters": LATER,
     "MeterCountView.meter": LATER,
     "MeterCountView.quantity": LATER,
@@ -56,6 +56,7 @@ EXCEPTIONS = {
     "PolicyLoadedView.policy_revision": FOR_AUDIT,
     "PolicyLoadedView.price_revision": FOR_AUDIT,
     "PolicyLoadedView.time_nanos": FOR_AUDIT,
+    "PolicyLoadedView.purser_version": FOR_AUDIT,
     "Policy.description": FOR_PEOPLE,
     "Budget.description": FOR_PEOPLE,
     "LearnedScorer.fitted_on": FOR_PEOPLE,
@@ -69,8 +70,8 @@ EXCEPTIONS = {
 
 STORED = {"record.proto", "snapshot.proto"}
 VIEWS = "record.h"  # Wherever the views of record.proto's messages are declared.
-PUBLIC_HEADERS = {"purser.h", "request.h"}
-FILLED_BY_CALLER = {"Options", "ExtraCost", "Outcome", "AnswerToKeep", "Request", "Message"}
+PUBLIC_HEADERS = {"purser.h", "request.h", "options.h", "policy_source.h", "decision.h", "settlement.h", "explanation.h"}
+FILLED_BY_CALLER = {"Options", "PolicySource", "ExtraCost", "CallResult", "CacheableAnswer", "Request", "Message"}
 ANSWERED_WITH = {"Action", "Refusal", "SettleResult"}
 VALIDATES = re.compile(r"(^|_)(check|lint)(_|\.)")
 

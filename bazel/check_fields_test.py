@@ -53,10 +53,11 @@ enum class Refusal : uint8_t { kNone, kRule, kBudget };
 struct Request { std::string_view id{}; std::string_view tenant{}; };
 enum class Action : uint8_t { kRefuse };
 enum class SettleResult : uint8_t { kUnknownTicket };
+struct PolicySource { std::string file; };
 struct Options { int64_t frames = 0; };
 struct ExtraCost { int64_t nanos = 0; };
-struct Outcome { int64_t latency_ms = 0; };
-struct AnswerToKeep { std::string_view text{}; };
+struct CallResult { int64_t latency_ms = 0; };
+struct CacheableAnswer { std::string_view text{}; };
 struct Message { std::string_view content{}; };
 struct Decision { Refusal refusal = Refusal::kNone; int64_t held_nanos = 0; int64_t likely_nanos = 0; };
 }
@@ -86,8 +87,8 @@ void Settle(const Request& request, Scratch* scratch, Decision* decision) {
 }
 template <typename View>
 int64_t Sum(const View& view) { return view.request_id.size() + view.cost_nanos; }
-int64_t All(const Options& o, const ExtraCost& e, const Outcome& result, const AnswerToKeep& a, const Message& m) {
-  return o.frames + e.nanos + result.latency_ms + a.text.size() + m.content.size();
+int64_t All(const PolicySource& p, const Options& o, const ExtraCost& e, const CallResult& result, const CacheableAnswer& a, const Message& m) {
+  return p.file.size() + o.frames + e.nanos + result.latency_ms + a.text.size() + m.content.size();
 }
 bool Presumed(const ledger::RecordView& r) {
   return (r.flags & ledger::PRESUMED) != 0 || r.saved_nanos > 0;

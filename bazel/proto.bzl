@@ -3,13 +3,16 @@
 def proto_cc_library(name, src, deps = [], visibility = None):
     """A cc_library of the messages in one .proto file.
 
+    The file is known to protobuf, imported and included under purser/ ("purser/policy.proto", "purser/policy.pb.h"),
+    so that a program with a policy.proto of its own can link it.
+
     Args:
       name: of the cc_library.
-      src: the .proto file, in this package. Imports are written from the workspace's root.
-      deps: other proto_cc_library targets whose .proto files it imports.
+      src: the .proto file, in this package.
+      deps: other proto_cc_library targets of this package whose .proto files it imports.
       visibility: of the cc_library.
     """
-    base = src[:-len(".proto")]
+    base = "purser/" + src[:-len(".proto")]
     native.filegroup(
         name = name + "_src",
         srcs = [src] + [dep + "_src" for dep in deps],
@@ -17,9 +20,9 @@ def proto_cc_library(name, src, deps = [], visibility = None):
     )
     native.genrule(
         name = name + "_gen",
-        srcs = [":" + name + "_src"],
+        srcs = [src] + [dep + "_src" for dep in deps],
         outs = [base + ".pb.h", base + ".pb.cc"],
-        cmd = "protoc -I. --cpp_out=$(GENDIR) " + native.package_name() + "/" + src,
+        cmd = "protoc -Ipurser=$$(dirname $(execpath %s)) --cpp_out=$(RULEDIR) purser/%s" % (src, src),
     )
     native.cc_library(
         name = name,
@@ -27,6 +30,7 @@ def proto_cc_library(name, src, deps = [], visibility = None):
         hdrs = [base + ".pb.h"],
         # protoc's output, not ours to mend.
         copts = ["-w"],
+        strip_include_prefix = "/" + native.package_name(),
         deps = deps + ["@protobuf"],
         visibility = visibility,
     )

@@ -2,7 +2,7 @@
 // the same accounts; the same with the log on, beside Redis (redis_peer.h); and the memory of an idle
 // account.
 //
-//   bazel run --config=opt //bench:budget_benchmark
+//   bazel run //bench:budget_benchmark
 
 #include <unistd.h>
 
@@ -120,7 +120,7 @@ void HoldAndSettleLogged(benchmark::State& state) {
     dispatched.ticket = record.ticket = hold.ticket;
     if (log->Append(ledger::DISPATCHED, encode(dispatched)) == 0) state.SkipWithError("not granted");
     books.accounts.MarkDispatched(books.plan, hold.ticket, kNow);
-    if (log->Append(ledger::RECORD, encode(record), ledger::Room::kReserve) == 0)
+    if (log->Append(ledger::RECORD, encode(record), ledger::Reserve::kUse) == 0)
       state.SkipWithError("not booked");
     benchmark::DoNotOptimize(books.accounts.Settle(books.plan, hold.ticket, cost, true, kNow));
   }

@@ -1,7 +1,9 @@
 // Cache look-ups beside plain nearest-neighbour indexes, in one run. Peers answer with the nearest vector's
 // number; the cache does all of a look-up: keys, namespace, search, copying the answer.
 //
-//   bazel run --config=opt //bench:cache_benchmark -- --entries 100000
+//   bazel run //bench:cache_benchmark -- --entries 100000
+
+#include <purser/cache/cache.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,7 +19,6 @@
 
 #include "CLI/CLI.hpp"
 #include "bench/ann_peers.h"
-#include "cache/cache.h"
 
 namespace purser::bench {
 namespace {

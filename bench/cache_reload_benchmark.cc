@@ -2,9 +2,10 @@
 // and one by similarity. Entries have 384-dimensional embeddings, a question and an answer of half a
 // kilobyte.
 //
-//   bazel run --config=opt //bench:cache_reload_benchmark
+//   bazel run //bench:cache_reload_benchmark
 
 #include <benchmark/benchmark.h>
+#include <purser/cache/cache.h>
 
 #include <cmath>
 #include <cstdint>
@@ -15,7 +16,6 @@
 #include <vector>
 
 #include "bench/scratch.h"
-#include "cache/cache.h"
 
 namespace purser::cache {
 namespace {

@@ -2,6 +2,7 @@
 // candidates and 4 budget levels, and the ledger on disk.
 
 #include <benchmark/benchmark.h>
+#include <purser/purser.h>
 
 #include <algorithm>
 #include <chrono>
@@ -15,7 +16,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "engine/purser.h"
 
 namespace purser {
 namespace {
@@ -87,8 +87,8 @@ class World {
     folder_ = path;
     std::ofstream(folder_ / "book.textproto") << BookText();
     Options options;
-    options.policy_text = PolicyText(regexes);
-    options.price_books = {(folder_ / "book.textproto").string()};
+    options.source.policy_text = PolicyText(regexes);
+    options.source.price_books = {(folder_ / "book.textproto").string()};
     options.ledger_dir = (folder_ / "ledger").string();
     absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
     if (!engine.ok()) {
@@ -149,8 +149,8 @@ class Caller {
     if (!prompt.empty()) request_.messages = {&message_, 1};
     if (tokens_known) request_.input_tokens = 1200;
     request_.max_output_tokens = 500;
-    usage_.Set(pricing::Meter::kInputTokens, 1200);
-    usage_.Set(pricing::Meter::kOutputTokens, 180);
+    usage_.Set(Meter::kInputTokens, 1200);
+    usage_.Set(Meter::kOutputTokens, 180);
     outcome_.usage = &usage_;
     outcome_.latency_ms = 900;
   }
@@ -168,8 +168,8 @@ class Caller {
   const std::string tenant_, customer_, session_, task_;
   const Message message_;
   Request request_;
-  pricing::Usage usage_;
-  Outcome outcome_;
+  Usage usage_;
+  CallResult outcome_;
   Decision decision_;
 };
 

@@ -1,7 +1,7 @@
 // The embedders that need no service: a static table of 30,000 word pieces by 256 dimensions, generated, and
 // the built-in lexical one. Questions of twenty words.
 //
-//   bazel run --config=opt //bench:embedder_benchmark
+//   bazel run //bench:embedder_benchmark
 
 #include <benchmark/benchmark.h>
 

@@ -19,7 +19,7 @@
 #include "engine/ledger/record.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/ledger/rollup.h"
-#include "engine/ledger/sample_records.h"
+#include "tests/support/sample_records.h"
 
 namespace purser::ledger {
 namespace {

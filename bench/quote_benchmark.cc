@@ -7,11 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
-#include "engine/allocations.h"
 #include "engine/pricing/cost.h"
 #include "engine/pricing/price_book.h"
 #include "engine/pricing/quote.h"
 #include "engine/pricing/usage_block.h"
+#include "tests/support/allocations.h"
 
 namespace purser::pricing {
 namespace {

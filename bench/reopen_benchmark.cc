@@ -2,9 +2,10 @@
 // (every frame since the last snapshot is read again), and after an orderly end or a first recovery (from a
 // snapshot). Ten million calls take 4 GB of disk and a minute to make.
 //
-//   bazel run --config=opt //bench:reopen_benchmark
+//   bazel run //bench:reopen_benchmark
 
 #include <benchmark/benchmark.h>
+#include <purser/purser.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/scratch.h"
-#include "engine/purser.h"
 
 namespace purser {
 namespace {
@@ -37,8 +37,8 @@ constexpr int kCallsOfATask = 20;
 
 Options OptionsIn(const std::string& folder) {
   Options options;
-  options.policy_text = kPolicy;
-  options.price_books = {folder + "/book.textproto"};
+  options.source.policy_text = kPolicy;
+  options.source.price_books = {folder + "/book.textproto"};
   options.ledger_dir = folder + "/ledger";
   return options;
 }
@@ -48,10 +48,10 @@ Options OptionsIn(const std::string& folder) {
   const auto opened = Engine::Open(OptionsIn(folder));
   if (!opened.ok()) _exit(1);
   Engine& engine = **opened;
-  pricing::Usage usage;
-  usage.Set(pricing::Meter::kInputTokens, 800);
-  usage.Set(pricing::Meter::kOutputTokens, 80);
-  Outcome outcome;
+  Usage usage;
+  usage.Set(Meter::kInputTokens, 800);
+  usage.Set(Meter::kOutputTokens, 80);
+  CallResult outcome;
   outcome.usage = &usage;
   Decision decision;
   for (int64_t i = 0; i < calls; ++i) {

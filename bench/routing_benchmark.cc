@@ -8,12 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
-#include "engine/allocations.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
 #include "engine/routing/prompt_features.h"
 #include "engine/routing/scorer.h"
 #include "engine/routing/text_measures.h"
+#include "tests/support/allocations.h"
 
 namespace purser::routing {
 namespace {

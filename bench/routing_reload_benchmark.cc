@@ -3,9 +3,10 @@
 // both. "p99" and "p99_reloading" are of the times of single decisions, in nanoseconds; "moved" is the second
 // over the first.
 //
-//   bazel run --config=opt //bench:routing_reload_benchmark
+//   bazel run //bench:routing_reload_benchmark
 
 #include <benchmark/benchmark.h>
+#include <purser/purser.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,7 +20,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "bench/scratch.h"
-#include "engine/purser.h"
 
 namespace purser {
 namespace {
@@ -107,12 +107,12 @@ void BM_DecideWhileReloading(benchmark::State& state) {
   const bench::Scratch scratch;
   const std::string book = scratch.path() + "/book.textproto";
   std::ofstream(book) << BookText();
-  Options policies[2];
+  PolicySource policies[2];
   for (int i = 0; i < 2; ++i) {
     policies[i].policy_text = PolicyText(i);
     policies[i].price_books = {book};
   }
-  auto engine = Engine::Open(policies[0]);
+  auto engine = Engine::Open({.source = policies[0]});
   if (!engine.ok()) return state.SkipWithError(std::string(engine.status().message()).c_str());
   Deciding deciding(engine->get());
   std::vector<int64_t> idle;

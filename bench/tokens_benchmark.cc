@@ -14,11 +14,12 @@
 #include <string>
 #include <vector>
 
-#include "engine/pricing/output_estimate.h"
-#include "engine/pricing/token_correction.h"
-#include "engine/pricing/token_estimate.h"
+#include "engine/base/name_hash.h"
+#include "engine/estimates/output_estimate.h"
+#include "engine/estimates/token_correction.h"
+#include "engine/estimates/token_estimate.h"
 
-namespace purser::pricing {
+namespace purser::estimates {
 namespace {
 
 struct Kind {
@@ -123,7 +124,7 @@ void CorrectionExpected(benchmark::State& state) {
 BENCHMARK(CorrectionExpected);
 
 }  // namespace
-}  // namespace purser::pricing
+}  // namespace purser::estimates
 
 int main(int argc, char** argv) {
   using purser::pricing::kKinds;

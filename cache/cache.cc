@@ -1,4 +1,4 @@
-#include "cache/cache.h"
+#include <purser/cache/cache.h>
 
 #include <utility>
 

@@ -1,6 +1,10 @@
 #ifndef PURSER_CACHE_CACHE_H_
 #define PURSER_CACHE_CACHE_H_
 
+#include <purser/cache/hit.h>
+#include <purser/cache/options.h>
+#include <purser/cache/stats.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -9,9 +13,6 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "cache/options.h"
-#include "cache/stats.h"
-#include "cache/trial.h"
 
 namespace purser::cache {
 
@@ -61,44 +62,6 @@ struct Query {
   float least_similarity = -1.0F;
   // Private, personal, time-bound, or with tools that act: nothing is looked up, nothing stored.
   bool bypass = false;
-};
-
-// What the guards and checks found against the most similar entry.
-enum class Veto : uint8_t {
-  kNone,
-  kNumber,
-  kDate,
-  kUnit,
-  kNegation,
-  kOpposite,
-  kName,
-  kQuote,
-  kCode,
-  kLanguage,
-};
-inline constexpr int kVetoes = 10;
-std::string_view VetoName(Veto veto);  // "number", "opposite" ...
-
-struct Hit {
-  enum Kind : uint8_t { kNone, kExact, kSemantic };
-  Kind kind = kNone;
-  // Verified mode drew this would-be hit for an audit: `kind` is kNone, ask the model and Store its answer.
-  bool audit = false;
-  // No exact hit, and a semantic look-up would need an embedding, which the query does not bring. A caller
-  // that can make one may look up again with it.
-  bool wants_embedding = false;
-  // Why the most similar entry above the threshold is not the answer. May stand beside a hit on another one.
-  Veto veto = Veto::kNone;
-  float similarity =
-      0.0F;               // Cosine of the entry that hit; on a miss of the nearest seen above the threshold.
-  uint64_t entry_id = 0;  // Of the entry that hit.
-  int64_t age_nanos = 0;  // Since it was stored.
-  int64_t saved_nano_usd = 0;  // What the call that it spares would have cost.
-  // Cache::generation() at the time of the look-up; hand it to Store, so that an answer that was asked for
-  // before an invalidation does not come in after it.
-  uint64_t generation = 0;
-  // Verified mode's note of what it saw. Hand it to Store (after a miss or an audit) or to Feedback.
-  Trial trial = {};
 };
 
 // An answer to keep. Views: copied by Store.

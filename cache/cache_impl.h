@@ -1,6 +1,8 @@
 #ifndef PURSER_CACHE_CACHE_IMPL_H_
 #define PURSER_CACHE_CACHE_IMPL_H_
 
+#include <purser/cache/cache.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -13,14 +15,13 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "cache/cache.h"
 #include "cache/change_log.h"
 #include "cache/epoch.h"
 #include "cache/eviction.h"
 #include "cache/labels.h"
+#include "cache/partition.h"
 #include "cache/pointer_table.h"
-#include "cache/record.h"
-#include "cache/space.h"
+#include "cache/stored_entry.h"
 #include "cache/worth.h"
 
 namespace purser::cache {
@@ -91,14 +92,14 @@ class Cache::Impl {
   size_t ClassOf(std::string_view name) const;
 
   // Readers.
-  Record* FindExact(std::string_view name_space, std::span<const std::string_view> key) const;
+  StoredEntry* FindExact(std::string_view name_space, std::span<const std::string_view> key) const;
   void LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
                       std::string* answer, Namespace* name_space, Hit* hit) const;
   void LookupVerified(const Query& query, const Partition& partition, const float* unit, int64_t now_nanos,
                       std::string* answer, Hit* hit) const;
   void NoteVeto(Veto veto, float similarity, Namespace& name_space, Hit* hit) const;
-  void Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos, std::string* answer,
-              Hit* hit) const;
+  void Answer(const StoredEntry& record, Hit::Kind kind, float similarity, int64_t now_nanos,
+              std::string* answer, Hit* hit) const;
   Namespace* FindNamespace(std::string_view name) const;
   Partition* FindPartition(std::string_view name_space, std::string_view embedding_model, size_t dimension,
                            std::string_view compatibility) const;
@@ -111,20 +112,20 @@ class Cache::Impl {
   void Load(const SavedEntry& loaded, int64_t now_nanos);
   absl::Status ReadFrom(std::string_view snapshot, int64_t now_nanos);
   // Under the mutex; the records stay under a Guard.
-  std::vector<const Record*> LiveAt(int64_t now_nanos) const;
-  std::string SnapshotOf(const std::vector<const Record*>& records) const;
+  std::vector<const StoredEntry*> LiveAt(int64_t now_nanos) const;
+  std::string SnapshotOf(const std::vector<const StoredEntry*>& records) const;
   // Namespaces, with what verified mode has learned of them.
   std::vector<std::pair<std::string, std::string>> LearnedStates() const;
-  void Link(Record* record, Record* replaced);
+  void Link(StoredEntry* record, StoredEntry* replaced);
   // What is appended to the log, if there is one.
-  void NoteStored(const Record& record);
+  void NoteStored(const StoredEntry& record);
   void NoteLeft(std::string_view name_space, std::span<const std::string_view> key);
   void NoteInvalidated(LabelKind kind, std::string_view label);
   void NoteCleared();
   void Apply(const ChangeLog::Change& change, int64_t now_nanos);
   bool KeepDue() const;
   void KeepIfDue();
-  void Erase(Record* record, Leaving why);
+  void Erase(StoredEntry* record, Leaving why);
   void Learn(const Trial& trial, bool right);
   void ReportVerified(const Verifier::Report& report, NamespaceStats* stats) const;
   void CountNamespace(Namespace* name_space);
@@ -143,14 +144,14 @@ class Cache::Impl {
 
   mutable std::vector<Worth> worth_;  // By class.
   mutable Epochs epochs_;
-  PointerTable<Record> exact_{&epochs_};
+  PointerTable<StoredEntry> exact_{&epochs_};
   PointerTable<Namespace> namespaces_{&epochs_};
   PointerTable<Partition> partitions_{&epochs_};
 
   mutable std::mutex mutex_;
   Labels labels_{&epochs_};
   Eviction eviction_;
-  absl::flat_hash_map<uint64_t, Record*> by_id_;
+  absl::flat_hash_map<uint64_t, StoredEntry*> by_id_;
   absl::flat_hash_map<uint64_t, Namespace*> namespace_by_id_;
   uint64_t next_id_ = 1;
   uint64_t next_namespace_id_ = 1;
@@ -173,7 +174,7 @@ class Cache::Impl {
 };
 
 // As it is written to files.
-SavedEntry Describe(const Record& record, const Options& options);
+SavedEntry Describe(const StoredEntry& record, const Options& options);
 
 // Scales to unit length and pads with zeros. False for a NaN, an infinity, or nothing but zeros.
 bool Normalise(std::span<const float> embedding, std::vector<float>* unit);

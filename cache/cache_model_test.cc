@@ -1,6 +1,7 @@
 // The cache against a slow model that knows what may be answered, and against hostile ids.
 
 #include <gtest/gtest.h>
+#include <purser/cache/cache.h>
 
 #include <cmath>
 #include <cstdlib>
@@ -10,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "cache/cache.h"
 #include "cache/pointer_table.h"
 
 namespace purser::cache {

@@ -1,6 +1,7 @@
 // Readers, writers, evictions, expiry, invalidation, snapshots and graphs at once; for the sanitizers.
 
 #include <gtest/gtest.h>
+#include <purser/cache/cache.h>
 
 #include <atomic>
 #include <chrono>
@@ -9,8 +10,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "cache/cache.h"
 
 // hnswlib locks its elements in the order of the graph, which is no order at all. One thread builds a graph,
 // so nothing can wait for another.

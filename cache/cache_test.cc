@@ -1,6 +1,5 @@
-#include "cache/cache.h"
-
 #include <gtest/gtest.h>
+#include <purser/cache/cache.h>
 
 #include <cmath>
 #include <limits>

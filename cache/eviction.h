@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "cache/record.h"
+#include "cache/stored_entry.h"
 
 namespace purser::cache {
 
@@ -19,17 +19,17 @@ class RecordHeap {
  public:
   bool empty() const { return heap_.empty(); }
   size_t size() const { return heap_.size(); }
-  Record* top() const { return heap_.front(); }
-  Record* at(size_t i) const { return heap_[i]; }
-  size_t bytes() const { return heap_.size() * sizeof(Record*); }
+  StoredEntry* top() const { return heap_.front(); }
+  StoredEntry* at(size_t i) const { return heap_[i]; }
+  size_t bytes() const { return heap_.size() * sizeof(StoredEntry*); }
 
-  void Push(Record* record) {
+  void Push(StoredEntry* record) {
     heap_.push_back(record);
     Up(heap_.size() - 1);
   }
-  void Remove(Record* record) {
+  void Remove(StoredEntry* record) {
     const size_t hole = record->*Position;
-    Record* last = heap_.back();
+    StoredEntry* last = heap_.back();
     heap_.pop_back();
     if (last == record) return;
     heap_[hole] = last;
@@ -37,19 +37,19 @@ class RecordHeap {
     Update(last);
   }
   // After the key has changed.
-  void Update(Record* record) {
+  void Update(StoredEntry* record) {
     Up(record->*Position);
     Down(record->*Position);
   }
 
  private:
   void Up(size_t i) {
-    Record* record = heap_[i];
+    StoredEntry* record = heap_[i];
     for (; i > 0 && record->*Key < heap_[(i - 1) / 2]->*Key; i = (i - 1) / 2) Put(heap_[(i - 1) / 2], i);
     Put(record, i);
   }
   void Down(size_t i) {
-    Record* record = heap_[i];
+    StoredEntry* record = heap_[i];
     while (2 * i + 1 < heap_.size()) {
       size_t child = 2 * i + 1;
       if (child + 1 < heap_.size() && heap_[child + 1]->*Key < heap_[child]->*Key) ++child;
@@ -59,12 +59,12 @@ class RecordHeap {
     }
     Put(record, i);
   }
-  void Put(Record* record, size_t i) {
+  void Put(StoredEntry* record, size_t i) {
     heap_[i] = record;
     record->*Position = static_cast<uint32_t>(i);
   }
 
-  std::vector<Record*> heap_;
+  std::vector<StoredEntry*> heap_;
 };
 
 // Which entry goes first when room is needed: one that has expired; else the one whose worth is least, where
@@ -75,29 +75,29 @@ class RecordHeap {
 // Calls are serialised by the caller, but for Used and inflation.
 class Eviction {
  public:
-  void Add(Record* record) {
+  void Add(StoredEntry* record) {
     Used(*record);
     record->worth = Worth(*record);
     by_worth_.Push(record);
     by_expiry_.Push(record);
   }
-  void Remove(Record* record) {
+  void Remove(StoredEntry* record) {
     by_worth_.Remove(record);
     by_expiry_.Remove(record);
   }
 
   // From any thread: notes a hit.
-  void Used(Record& record) const {
+  void Used(StoredEntry& record) const {
     record.touched.store(inflation_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 
   // Not null unless there are no entries.
-  Record* NextVictim(int64_t now_nanos) {
+  StoredEntry* NextVictim(int64_t now_nanos) {
     if (by_worth_.empty()) return nullptr;
     if (by_expiry_.top()->expires_nanos <= now_nanos) return by_expiry_.top();
     // Hits only raise a worth, and are noticed here: whoever is on top with a stale worth sinks.
     for (;;) {
-      Record* record = by_worth_.top();
+      StoredEntry* record = by_worth_.top();
       const double worth = Worth(*record);
       if (worth <= record->worth) {
         inflation_.store(record->worth, std::memory_order_relaxed);
@@ -109,13 +109,13 @@ class Eviction {
   }
 
   // The one that expires first, if it has expired; else null.
-  Record* NextExpired(int64_t now_nanos) const {
+  StoredEntry* NextExpired(int64_t now_nanos) const {
     if (by_expiry_.empty() || by_expiry_.top()->expires_nanos > now_nanos) return nullptr;
     return by_expiry_.top();
   }
 
   // Round-robin over all entries, for sweeping. Null if there are none.
-  Record* NextToSweep() {
+  StoredEntry* NextToSweep() {
     if (by_worth_.empty()) return nullptr;
     return by_worth_.at(hand_++ % by_worth_.size());
   }
@@ -128,15 +128,15 @@ class Eviction {
   }
 
  private:
-  static double Worth(const Record& record) {
+  static double Worth(const StoredEntry& record) {
     const double saved = static_cast<double>(std::max<int64_t>(record.saved_nano_usd, 1));
     const double uses = 1.0 + record.hits.load(std::memory_order_relaxed);
     return record.touched.load(std::memory_order_relaxed) +
            saved * uses / static_cast<double>(record.bytes());
   }
 
-  RecordHeap<&Record::worth, &Record::worth_position> by_worth_;
-  RecordHeap<&Record::expires_nanos, &Record::expiry_position> by_expiry_;
+  RecordHeap<&StoredEntry::worth, &StoredEntry::worth_position> by_worth_;
+  RecordHeap<&StoredEntry::expires_nanos, &StoredEntry::expiry_position> by_expiry_;
   std::atomic<double> inflation_{0.0};
   size_t hand_ = 0;
 };

@@ -13,18 +13,18 @@ namespace {
 // An entry whose sketch is near enough.
 struct Survivor {
   uint32_t differ;
-  const std::atomic<Record*>* record;
+  const std::atomic<StoredEntry*>* record;
 };
 
 // Beyond so many survivors only the nearest sketches are compared: they hold the best entry unless thousands
 // are equally near.
-constexpr size_t kMostSurvivors = 4096;
+constexpr size_t kMaxSurvivors = 4096;
 
 constexpr float kNormSteps = 64.0F;
 
 // Where the first words let so many differing bits pass that more than a tenth of unrelated entries do, both
 // words are read of all.
-constexpr uint32_t kMostByColumns = 26;
+constexpr uint32_t kMaxByColumns = 26;
 
 std::vector<Survivor>& SurvivorScratch() {
   thread_local std::vector<Survivor> survivors;
@@ -40,7 +40,7 @@ uint64_t* SketchScratch(size_t words) {
 
 }  // namespace
 
-void Nearest::Offer(const Record* record, float similarity) {
+void Nearest::Offer(const StoredEntry* record, float similarity) {
   if (similarity < least()) return;
   for (size_t i = 0; i < size_; ++i) {
     if (places_[i].record == record) return;
@@ -54,9 +54,9 @@ FlatIndex::Block::Block(uint32_t capacity, size_t words)
     : capacity(capacity),
       words(words),
       sketches(new uint64_t[capacity * words]()),
-      records(new std::atomic<Record*>[capacity]()) {}
+      records(new std::atomic<StoredEntry*>[capacity]()) {}
 
-void FlatIndex::Block::Set(uint32_t slot, Record* record, const uint64_t* sketch, float norm) {
+void FlatIndex::Block::Set(uint32_t slot, StoredEntry* record, const uint64_t* sketch, float norm) {
   first()[slot] = sketch[0];
   second()[slot] = sketch[1];
   std::copy(sketch + 2, sketch + words, rest(slot));
@@ -91,13 +91,13 @@ FlatIndex::~FlatIndex() {
   delete view;
 }
 
-void FlatIndex::Insert(Record* record) {
+void FlatIndex::Insert(StoredEntry* record) {
   Place(record);
   ++size_;
   if (--inserts_until_mean_ == 0) FollowTheMean();
 }
 
-void FlatIndex::Place(Record* record) {
+void FlatIndex::Place(StoredEntry* record) {
   const View& view = *view_.load();
   thread_local std::vector<float> unit;
   thread_local std::vector<uint64_t> sketch;
@@ -125,7 +125,7 @@ void FlatIndex::SealFull(Block* block) {
   bytes_ += block->bytes();
 }
 
-void FlatIndex::ReuseSlot(uint32_t slot, Record* record, const uint64_t* sketch, float norm) {
+void FlatIndex::ReuseSlot(uint32_t slot, StoredEntry* record, const uint64_t* sketch, float norm) {
   const size_t index = slot / kBlock;
   const Block& old = *view_.load()->blocks[index].load();
   Block* fresh = CopyOf(old, old.capacity);
@@ -185,7 +185,7 @@ void FlatIndex::ReplaceBlock(size_t index, Block* fresh) {
   epochs_->Retire(old, old->bytes());
 }
 
-void FlatIndex::Erase(Record* record) {
+void FlatIndex::Erase(StoredEntry* record) {
   Block* block = view_.load()->blocks[record->slot / kBlock].load();
   block->records[record->slot % kBlock].store(nullptr);
   free_.push_back(record->slot);
@@ -201,7 +201,7 @@ void FlatIndex::Erase(Record* record) {
 // it has moved.
 void FlatIndex::FollowTheMean() {
   std::vector<double> sum(dimension_);
-  ForEach([&](const Record* record) {
+  ForEach([&](const StoredEntry* record) {
     for (size_t i = 0; i < dimension_; ++i) sum[i] += record->scale * static_cast<float>(record->vector()[i]);
   });
   std::vector<float> mean(dimension_);
@@ -217,9 +217,9 @@ void FlatIndex::FollowTheMean() {
 }
 
 void FlatIndex::Rebuild(std::vector<float> mean) {
-  std::vector<Record*> all;
+  std::vector<StoredEntry*> all;
   all.reserve(size_);
-  ForEach([&all](Record* record) { all.push_back(record); });
+  ForEach([&all](StoredEntry* record) { all.push_back(record); });
   const auto sketcher = std::make_shared<const Sketcher>(dimension_, std::move(mean));
   View* old = view_.load();
   View* fresh = new View(std::max<size_t>(4, all.size() / kBlock + 2), sketcher);
@@ -227,7 +227,7 @@ void FlatIndex::Rebuild(std::vector<float> mean) {
   std::vector<uint64_t> sketch(sketcher->words());
   bytes_ = fresh->bytes();
   for (size_t at = 0; at < all.size(); ++at) {
-    Record* record = all[at];
+    StoredEntry* record = all[at];
     for (size_t i = 0; i < dimension_; ++i) unit[i] = record->scale * static_cast<float>(record->vector()[i]);
     const float norm = sketcher->Sketch(unit.data(), sketch.data());
     const auto in_block = static_cast<uint32_t>(at % kBlock);
@@ -305,7 +305,7 @@ class FlatIndex::Scan {
       cuts_ = CutsFor(threshold_, least, most);
     }
     const uint64_t* const columns = block.columns.load();
-    if (columns == nullptr || cuts_.first > kMostByColumns) {
+    if (columns == nullptr || cuts_.first > kMaxByColumns) {
       const size_t found = kernels_.filter(block.first(), block.second(), count, query_, cuts_.first,
                                            cuts_.both, waiting->slots);
       Keep(block, {waiting->slots, found}, cuts_.all);
@@ -362,7 +362,7 @@ class FlatIndex::Scan {
 
 void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) const {
   const Kernels& kernels = BestKernels();
-  const auto compare = [&](const Record* record) {
+  const auto compare = [&](const StoredEntry* record) {
     if (record == nullptr || !record->ServesAt(now_nanos)) return;
     nearest->Offer(record, record->scale * kernels.dot_int16(unit, record->vector(), dimension_));
   };
@@ -379,9 +379,9 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
   std::vector<Survivor>& survivors = SurvivorScratch();
   const Scan scan(view, unit, nearest->least(), &survivors);
   const auto nearer = [](const Survivor& a, const Survivor& b) { return a.differ < b.differ; };
-  if (survivors.size() > kMostSurvivors) {
-    std::nth_element(survivors.begin(), survivors.begin() + kMostSurvivors, survivors.end(), nearer);
-    survivors.resize(kMostSurvivors);
+  if (survivors.size() > kMaxSurvivors) {
+    std::nth_element(survivors.begin(), survivors.begin() + kMaxSurvivors, survivors.end(), nearer);
+    survivors.resize(kMaxSurvivors);
   }
   // A heap instead of sorting: often a few of many are enough.
   const auto farther = [](const Survivor& a, const Survivor& b) { return a.differ > b.differ; };
@@ -389,7 +389,7 @@ void FlatIndex::Search(const float* unit, int64_t now_nanos, Nearest* nearest) c
   uint32_t cut = ~0U;
   float cut_at = nearest->least();
   for (auto end = survivors.end(); end != survivors.begin() && survivors.front().differ <= cut;) {
-    const std::atomic<Record*>* record = survivors.front().record;
+    const std::atomic<StoredEntry*>* record = survivors.front().record;
     std::pop_heap(survivors.begin(), end--, farther);
     compare(record->load());
     // The better the candidates found, the nearer a sketch has to be.

@@ -10,13 +10,13 @@
 
 #include "cache/epoch.h"
 #include "cache/kernels.h"
-#include "cache/record.h"
 #include "cache/sketch.h"
+#include "cache/stored_entry.h"
 
 namespace purser::cache {
 
 struct Candidate {
-  const Record* record = nullptr;
+  const StoredEntry* record = nullptr;
   float similarity = 0.0F;
 };
 
@@ -30,7 +30,7 @@ class Nearest {
   float least() const { return size_ < places_.size() ? threshold_ : places_[size_ - 1].similarity; }
   size_t size() const { return size_; }
   bool full() const { return size_ == places_.size(); }
-  void Offer(const Record* record, float similarity);
+  void Offer(const StoredEntry* record, float similarity);
 
  private:
   std::span<Candidate> places_;
@@ -54,8 +54,8 @@ class FlatIndex {
   FlatIndex& operator=(const FlatIndex&) = delete;
 
   // Sets record->slot.
-  void Insert(Record* record);
-  void Erase(Record* record);
+  void Insert(StoredEntry* record);
+  void Erase(StoredEntry* record);
 
   // Offers to `nearest` the records that serve at `now_nanos`. `unit` is padded, of unit length. Those at
   // least as similar as nearest->least() are overlooked with the probability that Sketcher::CutsFor says.
@@ -66,14 +66,14 @@ class FlatIndex {
   // Besides the records themselves.
   size_t bytes() const { return bytes_; }
 
-  // Calls `visit(Record*)` for every record. For the writer.
+  // Calls `visit(StoredEntry*)` for every record. For the writer.
   template <typename Visit>
   void ForEach(const Visit& visit) const {
     const View& view = *view_.load();
     for (size_t b = 0; b < view.count.load(); ++b) {
       const Block& block = *view.blocks[b].load();
       for (uint32_t i = 0; i < block.count.load(); ++i) {
-        if (Record* record = block.records[i].load()) visit(record);
+        if (StoredEntry* record = block.records[i].load()) visit(record);
       }
     }
   }
@@ -91,7 +91,7 @@ class FlatIndex {
     std::atomic<uint32_t> least_norm{1024};
     std::atomic<uint32_t> most_norm{0};
     std::unique_ptr<uint64_t[]> sketches;  // First words, second words, then the other words slot by slot.
-    std::unique_ptr<std::atomic<Record*>[]> records;
+    std::unique_ptr<std::atomic<StoredEntry*>[]> records;
     // Once all slots are taken: the first words by columns, as kernels.h describes them.
     std::unique_ptr<uint64_t[]> column_bits;
     std::atomic<const uint64_t*> columns{nullptr};
@@ -102,7 +102,7 @@ class FlatIndex {
     size_t bytes() const {
       return sizeof(Block) + capacity * (words * 8 + 8) + (column_bits ? Columns::kWords * 8 : 0);
     }
-    void Set(uint32_t slot, Record* record, const uint64_t* sketch, float norm);
+    void Set(uint32_t slot, StoredEntry* record, const uint64_t* sketch, float norm);
     // All slots are set: from now on the block is read by columns.
     void Seal();
   };
@@ -119,8 +119,8 @@ class FlatIndex {
 
   class Scan;
 
-  void Place(Record* record);
-  void ReuseSlot(uint32_t slot, Record* record, const uint64_t* sketch, float norm);
+  void Place(StoredEntry* record);
+  void ReuseSlot(uint32_t slot, StoredEntry* record, const uint64_t* sketch, float norm);
   void SealFull(Block* block);
   Block* BlockWithRoom();
   Block* CopyOf(const Block& block, uint32_t capacity) const;

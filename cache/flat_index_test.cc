@@ -14,7 +14,7 @@ constexpr size_t kDimension = 128;
 class FlatIndexTest : public testing::Test {
  protected:
   ~FlatIndexTest() override {
-    for (Record* record : records_) Record::Free(record);
+    for (StoredEntry* record : records_) StoredEntry::Free(record);
   }
 
   // A random direction, `bias` of it shared by all.
@@ -36,14 +36,14 @@ class FlatIndexTest : public testing::Test {
     for (size_t i = 0; i < v.size(); ++i) noise[i] = cosine * v[i] + weight * noise[i];
     return Unit(noise);
   }
-  Record* Make(const std::vector<float>& unit) {
-    Record* record = Record::Make({.unit = unit});
+  StoredEntry* Make(const std::vector<float>& unit) {
+    StoredEntry* record = StoredEntry::Make({.unit = unit});
     record->id = records_.size();
     record->expires_nanos = 100;
     records_.push_back(record);
     return record;
   }
-  static double Cosine(const std::vector<float>& unit, const Record& record) {
+  static double Cosine(const std::vector<float>& unit, const StoredEntry& record) {
     double sum = 0.0;
     for (size_t i = 0; i < unit.size(); ++i) sum += double{unit[i]} * record.scale * record.vector()[i];
     return sum;
@@ -52,7 +52,7 @@ class FlatIndexTest : public testing::Test {
   std::mt19937 random_{11};
   std::normal_distribution<float> normal_;
   Epochs epochs_;
-  std::vector<Record*> records_;
+  std::vector<StoredEntry*> records_;
 };
 
 TEST_F(FlatIndexTest, StoredVectorsKeepTheirCosines) {
@@ -71,20 +71,20 @@ TEST_F(FlatIndexTest, StoredVectorsKeepTheirCosines) {
 TEST_F(FlatIndexTest, FindsWhatComparingWithEverythingFinds) {
   for (const float bias : {0.0F, 0.6F}) {
     FlatIndex index(kDimension, &epochs_);
-    std::vector<Record*> live;
+    std::vector<StoredEntry*> live;
     int missed = 0;
     int there = 0;
     for (int i = 0; i < 3000; ++i) {
       std::vector<float> unit = Direction(bias);
       if (i % 4 == 0 && !live.empty()) {
-        const Record& other = *live[random_() % live.size()];
+        const StoredEntry& other = *live[random_() % live.size()];
         std::vector<float> base(kDimension);
         for (size_t j = 0; j < kDimension; ++j) base[j] = other.scale * other.vector()[j];
         unit = Near(base, 0.92F);
       }
       if (i > 40) {
         double best = -1.0;
-        for (const Record* record : live) best = std::max(best, Cosine(unit, *record));
+        for (const StoredEntry* record : live) best = std::max(best, Cosine(unit, *record));
         Candidate place[2];
         Nearest nearest(place, 0.85F);
         index.Search(unit.data(), 0, &nearest);
@@ -96,7 +96,7 @@ TEST_F(FlatIndexTest, FindsWhatComparingWithEverythingFinds) {
           EXPECT_EQ(nearest.size(), 0U);
         }
       }
-      Record* record = Make(unit);
+      StoredEntry* record = Make(unit);
       index.Insert(record);
       live.push_back(record);
       if (i % 3 == 0) {
@@ -117,7 +117,7 @@ TEST_F(FlatIndexTest, ExpiredRecordsDoNotCrowdOutLiveOnes) {
   FlatIndex index(kDimension, &epochs_);
   const std::vector<float> wanted = Direction();
   for (int i = 0; i < 500; ++i) {
-    Record* record = Make(wanted);
+    StoredEntry* record = Make(wanted);
     record->expires_nanos = i == 250 ? 100 : 10;
     index.Insert(record);
   }

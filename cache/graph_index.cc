@@ -30,7 +30,7 @@ constexpr float kRounding = 0.01F;
 constexpr int kPatience = 6;
 
 // Most candidates whose vectors are compared again.
-constexpr size_t kMostCompared = 32;
+constexpr size_t kMaxCompared = 32;
 
 struct Kernel {
   int32_t (*dot)(const int8_t*, const int8_t*, size_t);
@@ -130,7 +130,7 @@ std::span<const uint32_t> Links(const uint32_t* list) {
 
 struct GraphIndex::Graph {
   Graph(size_t dimension, size_t capacity)
-      : space(dimension), records(new std::atomic<Record*>[capacity]()) {}
+      : space(dimension), records(new std::atomic<StoredEntry*>[capacity]()) {}
 
   const int8_t* VectorOf(uint32_t node) const {
     return reinterpret_cast<const int8_t*>(index->data_level0_memory_ + node * index->size_data_per_element_ +
@@ -158,7 +158,7 @@ struct GraphIndex::Graph {
   Int8Space space;
   std::unique_ptr<Index> index;
   // By node: nodes are labelled in the order of their adding. Null: has left.
-  std::unique_ptr<std::atomic<Record*>[]> records;
+  std::unique_ptr<std::atomic<StoredEntry*>[]> records;
   float scale = 1.0F;  // Component * scale, rounded, is the 8-bit component.
   size_t bytes = 0;
 };
@@ -262,7 +262,7 @@ size_t GraphIndex::bytes() const {
   return sizeof(GraphIndex) + (graph == nullptr ? 0 : graph->bytes);
 }
 
-void GraphIndex::Erase(Record* record) {
+void GraphIndex::Erase(StoredEntry* record) {
   graph_.load()->records[record->slot].store(nullptr);
   --size_;
 }
@@ -285,8 +285,8 @@ void GraphIndex::Search(const float* unit, int64_t now_nanos, bool one_is_enough
   size_t compared = 0;
   for (const Step& step : scratch.found) {
     const float about = static_cast<float>(-step.distance) / square;
-    if (about < nearest->least() - kRounding || compared == kMostCompared) break;
-    const Record* record = graph->records[step.node].load();
+    if (about < nearest->least() - kRounding || compared == kMaxCompared) break;
+    const StoredEntry* record = graph->records[step.node].load();
     if (record == nullptr || !record->ServesAt(now_nanos)) continue;
     ++compared;
     nearest->Offer(record, record->scale * kernels.dot_int16(unit, record->vector(), dimension_));
@@ -294,7 +294,7 @@ void GraphIndex::Search(const float* unit, int64_t now_nanos, bool one_is_enough
 }
 
 std::unique_ptr<GraphIndex::Merge, void (*)(GraphIndex::Merge*)> GraphIndex::Begin(
-    const std::vector<Record*>& fresh) {
+    const std::vector<StoredEntry*>& fresh) {
   std::unique_ptr<Merge, void (*)(Merge*)> merge(new Merge, [](Merge* m) { delete m; });
   const Graph* from = graph_.load();
   merge->from = from;
@@ -310,7 +310,7 @@ std::unique_ptr<GraphIndex::Merge, void (*)(GraphIndex::Merge*)> GraphIndex::Beg
     // Components are spread so that the largest of a sample fill the range; rarer ones are cut off.
     std::vector<float> largest;
     for (size_t i = 0; i < fresh.size(); i += fresh.size() / 1000 + 1) {
-      const Record& record = *fresh[i];
+      const StoredEntry& record = *fresh[i];
       for (size_t j = 0; j < dimension_; ++j) {
         largest.push_back(std::fabs(record.scale * static_cast<float>(record.vector()[j])));
       }
@@ -321,7 +321,7 @@ std::unique_ptr<GraphIndex::Merge, void (*)(GraphIndex::Merge*)> GraphIndex::Beg
   }
   merge->ids.reserve(fresh.size());
   merge->vectors.reserve(fresh.size() * dimension_);
-  for (const Record* record : fresh) {
+  for (const StoredEntry* record : fresh) {
     merge->ids.push_back(record->id);
     const float factor = record->scale * merge->scale;
     for (size_t j = 0; j < dimension_; ++j) {
@@ -357,22 +357,22 @@ bool GraphIndex::Run(Merge* merge, const std::atomic<bool>& stop) const {
   return true;
 }
 
-void GraphIndex::Publish(Merge* merge, const std::function<Record*(uint64_t)>& alive,
-                         const std::function<void(Record*)>& moved) {
+void GraphIndex::Publish(Merge* merge, const std::function<StoredEntry*(uint64_t)>& alive,
+                         const std::function<void(StoredEntry*)>& moved) {
   Graph* old = graph_.load();
   Graph* fresh = merge->graph.release();
   uint32_t node = 0;
   if (old != nullptr) {
     const size_t kept = merge->rebuilt ? merge->kept.size() : old->count();
     for (; node < kept; ++node) {
-      Record* record = old->records[merge->rebuilt ? merge->kept[node] : node].load();
+      StoredEntry* record = old->records[merge->rebuilt ? merge->kept[node] : node].load();
       fresh->records[node].store(record);
       if (record != nullptr) record->slot = node;
     }
   }
-  std::vector<Record*> taken;
+  std::vector<StoredEntry*> taken;
   for (const uint64_t id : merge->ids) {
-    Record* record = alive(id);
+    StoredEntry* record = alive(id);
     if (record != nullptr) {
       fresh->records[node].store(record);
       taken.push_back(record);
@@ -382,7 +382,7 @@ void GraphIndex::Publish(Merge* merge, const std::function<Record*(uint64_t)>& a
   graph_.store(fresh);
   size_ += taken.size();
   // Where the flat index had them is still needed to take them out of it.
-  for (Record* record : taken) moved(record);
+  for (StoredEntry* record : taken) moved(record);
   node = static_cast<uint32_t>(fresh->count() - merge->ids.size());
   size_t next = 0;
   for (const uint64_t id : merge->ids) {

@@ -10,7 +10,7 @@
 
 #include "cache/epoch.h"
 #include "cache/flat_index.h"
-#include "cache/record.h"
+#include "cache/stored_entry.h"
 
 namespace purser::cache {
 
@@ -43,17 +43,17 @@ class GraphIndex {
   void Search(const float* unit, int64_t now_nanos, bool one_is_enough, Nearest* nearest) const;
 
   // Takes a record out whose in_graph is true.
-  void Erase(Record* record);
+  void Erase(StoredEntry* record);
 
   struct Merge;
   // Starts to take up `fresh`; copies what it needs of them. One at a time.
-  std::unique_ptr<Merge, void (*)(Merge*)> Begin(const std::vector<Record*>& fresh);
+  std::unique_ptr<Merge, void (*)(Merge*)> Begin(const std::vector<StoredEntry*>& fresh);
   // The long part. Returns early, with nothing to publish, once `stop` is true.
   bool Run(Merge* merge, const std::atomic<bool>& stop) const;
-  // `alive(id)`: the record of that id, or null if it has left since Begin. Calls `moved(Record*)` for each
-  // record taken up once the new graph can be searched, before slot and in_graph are set.
-  void Publish(Merge* merge, const std::function<Record*(uint64_t)>& alive,
-               const std::function<void(Record*)>& moved);
+  // `alive(id)`: the record of that id, or null if it has left since Begin. Calls `moved(StoredEntry*)` for
+  // each record taken up once the new graph can be searched, before slot and in_graph are set.
+  void Publish(Merge* merge, const std::function<StoredEntry*(uint64_t)>& alive,
+               const std::function<void(StoredEntry*)>& moved);
 
   // The writer's: records in the graph, and places of those that have left.
   size_t size() const { return size_; }

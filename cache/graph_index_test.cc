@@ -14,7 +14,7 @@ constexpr size_t kDimension = 64;
 class GraphIndexTest : public testing::Test {
  protected:
   ~GraphIndexTest() override {
-    for (Record* record : records_) Record::Free(record);
+    for (StoredEntry* record : records_) StoredEntry::Free(record);
   }
 
   std::vector<float> Unit(std::vector<float> v) {
@@ -28,33 +28,33 @@ class GraphIndexTest : public testing::Test {
     for (float& x : v) x = normal_(random_);
     return Unit(v);
   }
-  std::vector<float> Near(const Record& record, float cosine) {
+  std::vector<float> Near(const StoredEntry& record, float cosine) {
     std::vector<float> v = Direction();
     for (size_t i = 0; i < kDimension; ++i) {
       v[i] = cosine * record.scale * record.vector()[i] + std::sqrt(1.0F - cosine * cosine) * v[i];
     }
     return Unit(v);
   }
-  Record* Make() {
+  StoredEntry* Make() {
     const std::vector<float> unit = Direction();
-    Record* record = Record::Make({.unit = unit});
+    StoredEntry* record = StoredEntry::Make({.unit = unit});
     record->id = records_.size();
     record->expires_nanos = 100;
     records_.push_back(record);
     return record;
   }
-  void Take(GraphIndex* index, const std::vector<Record*>& fresh) {
+  void Take(GraphIndex* index, const std::vector<StoredEntry*>& fresh) {
     auto merge = index->Begin(fresh);
     ASSERT_TRUE(index->Run(merge.get(), stop_));
     index->Publish(
         merge.get(),
         [this](uint64_t id) { return gone_.contains(id) ? nullptr : records_[static_cast<size_t>(id)]; },
-        [](Record*) {});
+        [](StoredEntry*) {});
   }
   // How many of the records, asked for by a paraphrase, are found.
-  int Found(const GraphIndex& index, const std::vector<Record*>& wanted, bool one_is_enough) {
+  int Found(const GraphIndex& index, const std::vector<StoredEntry*>& wanted, bool one_is_enough) {
     int found = 0;
-    for (const Record* record : wanted) {
+    for (const StoredEntry* record : wanted) {
       Candidate place[4];
       Nearest nearest(place, 0.85F);
       index.Search(Near(*record, 0.93F).data(), 0, one_is_enough, &nearest);
@@ -67,7 +67,7 @@ class GraphIndexTest : public testing::Test {
   std::normal_distribution<float> normal_;
   std::atomic<bool> stop_{false};
   Epochs epochs_;
-  std::vector<Record*> records_;
+  std::vector<StoredEntry*> records_;
   std::unordered_map<uint64_t, bool> gone_;
 };
 
@@ -78,9 +78,9 @@ TEST_F(GraphIndexTest, FindsParaphrasesAfterCopyingAndAfterRebuilding) {
   index.Search(Direction().data(), 0, true, &none);
   EXPECT_EQ(none.size(), 0U);
 
-  std::vector<Record*> all;
+  std::vector<StoredEntry*> all;
   for (int batch = 0; batch < 3; ++batch) {
-    std::vector<Record*> fresh;
+    std::vector<StoredEntry*> fresh;
     for (int i = 0; i < 700; ++i) fresh.push_back(Make());
     Take(&index, fresh);
     all.insert(all.end(), fresh.begin(), fresh.end());
@@ -89,7 +89,7 @@ TEST_F(GraphIndexTest, FindsParaphrasesAfterCopyingAndAfterRebuilding) {
     EXPECT_GE(Found(index, all, false), static_cast<int>(all.size() * 995 / 1000));
     epochs_.Reclaim();
   }
-  std::vector<Record*> left;
+  std::vector<StoredEntry*> left;
   for (size_t i = 0; i < all.size(); ++i) {
     if (i % 2 == 0) {
       index.Erase(all[i]);
@@ -109,7 +109,7 @@ TEST_F(GraphIndexTest, FindsParaphrasesAfterCopyingAndAfterRebuilding) {
 
 TEST_F(GraphIndexTest, WhatLeavesDuringAMergeIsNotTakenUp) {
   GraphIndex index(kDimension, {}, &epochs_);
-  std::vector<Record*> fresh;
+  std::vector<StoredEntry*> fresh;
   for (int i = 0; i < 50; ++i) fresh.push_back(Make());
   auto merge = index.Begin(fresh);
   ASSERT_TRUE(index.Run(merge.get(), stop_));
@@ -118,7 +118,7 @@ TEST_F(GraphIndexTest, WhatLeavesDuringAMergeIsNotTakenUp) {
   index.Publish(
       merge.get(),
       [this](uint64_t id) { return gone_.contains(id) ? nullptr : records_[static_cast<size_t>(id)]; },
-      [&moved](Record*) { ++moved; });
+      [&moved](StoredEntry*) { ++moved; });
   EXPECT_EQ(moved, 49);
   EXPECT_EQ(index.size(), 49U);
   EXPECT_EQ(Found(index, {fresh[7]}, false), 0);

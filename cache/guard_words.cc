@@ -450,7 +450,7 @@ Words MakeWords() {
   AddLines(kLanguages, WordClass::kLanguage, &words);
   for (const auto& [word, value] : kNumberWords) words.insert({word, {WordClass::kNumber, value}});
   uint16_t pair = 0;
-  static_assert(std::size(kOpposites) <= kMostOpposites);
+  static_assert(std::size(kOpposites) <= kMaxOpposites);
   for (const char* line : kOpposites) {
     const std::vector<std::string> sides = Split(line, '|');
     for (uint16_t side = 0; side < 2; ++side) {

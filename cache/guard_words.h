@@ -36,7 +36,7 @@ bool IsParticleVerb(std::string_view word);
 int RelativeTime(std::string_view word);
 
 // Pairs of opposites.
-inline constexpr int kMostOpposites = 256;
+inline constexpr int kMaxOpposites = 256;
 
 }  // namespace purser::cache
 

@@ -1,14 +1,14 @@
 #ifndef PURSER_CACHE_GUARDS_H_
 #define PURSER_CACHE_GUARDS_H_
 
+#include <purser/cache/cache.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "cache/cache.h"
 
 namespace purser::cache {
 

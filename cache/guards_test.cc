@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <purser/cache/cache.h>
 
 #include <algorithm>
 #include <memory>
@@ -6,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "cache/cache.h"
 #include "cache/lexical_embedder.h"
 
 namespace purser::cache {

@@ -10,7 +10,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "cache/epoch.h"
-#include "cache/record.h"
+#include "cache/stored_entry.h"
 
 namespace purser::cache {
 

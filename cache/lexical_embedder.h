@@ -1,10 +1,10 @@
 #ifndef PURSER_CACHE_LEXICAL_EMBEDDER_H_
 #define PURSER_CACHE_LEXICAL_EMBEDDER_H_
 
+#include <purser/cache/embedder.h>
+
 #include <span>
 #include <string_view>
-
-#include "cache/embedder.h"
 
 namespace purser::cache {
 

@@ -26,7 +26,7 @@ class Guards {
  public:
   Guards(const Options& options, std::string_view text) : on_(options.guards && !text.empty()), text_(text) {}
 
-  Veto Judge(const Record& record) {
+  Veto Judge(const StoredEntry& record) {
     if (!on_ || record.text_size == 0) return Veto::kNone;
     thread_local Facts asked;
     thread_local Facts stored;
@@ -78,8 +78,9 @@ size_t Cache::Impl::ClassOf(std::string_view name) const {
   return fallback;
 }
 
-Record* Cache::Impl::FindExact(std::string_view name_space, std::span<const std::string_view> key) const {
-  return exact_.Find(KeyHash(name_space, key), [&](const Record& record) {
+StoredEntry* Cache::Impl::FindExact(std::string_view name_space,
+                                    std::span<const std::string_view> key) const {
+  return exact_.Find(KeyHash(name_space, key), [&](const StoredEntry& record) {
     return record.name_space->name == name_space && record.HasKey(key);
   });
 }
@@ -106,7 +107,7 @@ Hit Cache::Impl::Lookup(const Query& query, int64_t now_nanos, std::string* answ
   if (of_class.mode == Mode::kOff) return hit;
 
   const Epochs::Guard guard = epochs_.Enter();
-  if (const Record* record = FindExact(query.name_space, query.key);
+  if (const StoredEntry* record = FindExact(query.name_space, query.key);
       record != nullptr && record->ServesAt(now_nanos)) {
     Answer(*record, Hit::kExact, 1.0F, now_nanos, answer, &hit);
     if (of_class.mode == Mode::kVerified) record->name_space->verifier->Skip();
@@ -174,7 +175,7 @@ void Cache::Impl::NoteVeto(Veto veto, float similarity, Namespace& name_space, H
 void Cache::Impl::LookupVerified(const Query& query, const Partition& partition, const float* unit,
                                  int64_t now_nanos, std::string* answer, Hit* hit) const {
   std::array<Candidate, Verifier::kNeighbours> places;
-  Nearest nearest(places, Verifier::kLeastSimilarity);
+  Nearest nearest(places, Verifier::kMinSimilarity);
   partition.Search(unit, now_nanos, /*one_is_enough=*/false, &nearest);
   const std::span<const Candidate> neighbours(places.data(), nearest.size());
   Guards guards(options_, query.text);
@@ -196,7 +197,7 @@ void Cache::Impl::LookupVerified(const Query& query, const Partition& partition,
   }
 }
 
-void Cache::Impl::Answer(const Record& record, Hit::Kind kind, float similarity, int64_t now_nanos,
+void Cache::Impl::Answer(const StoredEntry& record, Hit::Kind kind, float similarity, int64_t now_nanos,
                          std::string* answer, Hit* hit) const {
   hit->kind = kind;
   hit->similarity = similarity;
@@ -204,7 +205,7 @@ void Cache::Impl::Answer(const Record& record, Hit::Kind kind, float similarity,
   hit->age_nanos = now_nanos - record.stored_nanos;
   hit->saved_nano_usd = record.saved_nano_usd;
   if (answer != nullptr) answer->assign(record.answer());
-  Record& marked = const_cast<Record&>(record);  // Its atomic counters only.
+  StoredEntry& marked = const_cast<StoredEntry&>(record);  // Its atomic counters only.
   marked.hits.fetch_add(1, std::memory_order_relaxed);
   eviction_.Used(marked);
   Namespace::Counts& counts = record.name_space->counts;

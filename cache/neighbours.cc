@@ -11,7 +11,7 @@
 #include "cache/flat_index.h"
 #include "cache/graph_index.h"
 #include "cache/kernels.h"
-#include "cache/record.h"
+#include "cache/stored_entry.h"
 
 namespace purser::cache {
 namespace {
@@ -41,7 +41,7 @@ class Built final : public Neighbours {
     std::vector<float> unit;
     for (size_t at = 0; at + dimension <= vectors.size(); at += dimension) {
       (void)ToUnit(vectors.subspan(at, dimension), &unit);
-      Record* record = Record::Make({.unit = unit});
+      StoredEntry* record = StoredEntry::Make({.unit = unit});
       record->id = records_.size();
       record->expires_nanos = std::numeric_limits<int64_t>::max();
       records_.push_back(record);
@@ -51,10 +51,10 @@ class Built final : public Neighbours {
     const auto merge = graph_.Begin(records_);
     graph_.Run(merge.get(), never);
     graph_.Publish(
-        merge.get(), [this](uint64_t id) { return records_[id]; }, [](Record*) {});
+        merge.get(), [this](uint64_t id) { return records_[id]; }, [](StoredEntry*) {});
   }
   ~Built() override {
-    for (Record* record : records_) Record::Free(record);
+    for (StoredEntry* record : records_) StoredEntry::Free(record);
   }
 
   size_t Find(std::span<const float> vector, float least, std::span<Neighbour> out) const override {
@@ -66,7 +66,7 @@ class Built final : public Neighbours {
       const Epochs::Guard guard = epochs_.Enter();
       graph_.Search(unit.data(), 0, /*one_is_enough=*/false, &nearest);
     } else {
-      for (const Record* record : records_) {
+      for (const StoredEntry* record : records_) {
         const float dot = BestKernels().dot_int16(unit.data(), record->vector(), unit.size());
         const float similarity = dot * record->scale / record->norm;
         if (similarity >= nearest.least()) nearest.Offer(record, similarity);
@@ -83,7 +83,7 @@ class Built final : public Neighbours {
   const size_t dimension_;
   Epochs epochs_;
   GraphIndex graph_;
-  std::vector<Record*> records_;
+  std::vector<StoredEntry*> records_;
 };
 
 }  // namespace

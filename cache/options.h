@@ -1,13 +1,13 @@
 #ifndef PURSER_CACHE_OPTIONS_H_
 #define PURSER_CACHE_OPTIONS_H_
 
+#include <purser/cache/embedder.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "cache/embedder.h"
 
 namespace purser::cache {
 

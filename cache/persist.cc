@@ -5,10 +5,10 @@
 #include "cache/cache_impl.h"
 #include "cache/file.h"
 #include "cache/kernels.h"
-#include "cache/snapshot.h"
+#include "cache/snapshot_file.h"
 
 namespace purser::cache {
-SavedEntry Describe(const Record& record, const Options& options) {
+SavedEntry Describe(const StoredEntry& record, const Options& options) {
   SavedEntry entry;
   entry.name_space = record.name_space->name;
   entry.request_class = options.classes[record.request_class].name;
@@ -32,18 +32,18 @@ SavedEntry Describe(const Record& record, const Options& options) {
   return entry;
 }
 
-std::vector<const Record*> Cache::Impl::LiveAt(int64_t now_nanos) const {
-  std::vector<const Record*> records;
+std::vector<const StoredEntry*> Cache::Impl::LiveAt(int64_t now_nanos) const {
+  std::vector<const StoredEntry*> records;
   records.reserve(eviction_.size());
-  eviction_.ForEach([&](const Record* record) {
+  eviction_.ForEach([&](const StoredEntry* record) {
     if (record->ServesAt(now_nanos)) records.push_back(record);
   });
   return records;
 }
 
-std::string Cache::Impl::SnapshotOf(const std::vector<const Record*>& records) const {
+std::string Cache::Impl::SnapshotOf(const std::vector<const StoredEntry*>& records) const {
   SnapshotWriter writer;
-  for (const Record* record : records) writer.Add(Describe(*record, options_));
+  for (const StoredEntry* record : records) writer.Add(Describe(*record, options_));
   for (const auto& [name_space, state] : LearnedStates()) writer.Add(SnapshotLearned{name_space, state});
   return writer.Finish();
 }
@@ -54,7 +54,7 @@ absl::Status Cache::Impl::SaveTo(const std::string& path, int64_t now_nanos) con
     // Records are immutable and live while the guard is held: the mutex is needed only to list them.
     const Epochs::Guard guard = epochs_.Enter();
     std::unique_lock lock(mutex_);
-    const std::vector<const Record*> records = LiveAt(now_nanos);
+    const std::vector<const StoredEntry*> records = LiveAt(now_nanos);
     lock.unlock();
     snapshot = SnapshotOf(records);
   }

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <purser/cache/cache.h>
 #include <sys/stat.h>
 
 #include <cmath>
@@ -8,11 +9,10 @@
 #include <random>
 #include <string>
 
-#include "cache/cache.h"
 #include "cache/entry_bytes.h"
 #include "cache/file.h"
 #include "cache/hash.h"
-#include "cache/snapshot.h"
+#include "cache/snapshot_file.h"
 
 namespace purser::cache {
 namespace {

@@ -1,6 +1,8 @@
 #ifndef PURSER_CACHE_STATIC_EMBEDDER_H_
 #define PURSER_CACHE_STATIC_EMBEDDER_H_
 
+#include <purser/cache/embedder.h>
+
 #include <memory>
 #include <span>
 #include <string>
@@ -8,7 +10,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "cache/embedder.h"
 #include "cache/wordpiece.h"
 
 namespace purser::cache {

@@ -11,7 +11,7 @@ namespace purser::cache {
 namespace {
 
 // Besides its record: places in the two heaps (eviction.h counts those), in the map of ids.
-constexpr size_t kBookkeepingBytes = 2 * (sizeof(uint64_t) + sizeof(Record*) + 1);
+constexpr size_t kBookkeepingBytes = 2 * (sizeof(uint64_t) + sizeof(StoredEntry*) + 1);
 
 // Namespaces without entries are remembered, with their counts, as long as there are fewer than these.
 constexpr size_t kRememberedNamespaces = 1024;
@@ -118,11 +118,11 @@ StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* 
 StoreResult Cache::Impl::Add(const Draft& draft, int64_t now_nanos, uint64_t* id) {
   std::vector<Label*> labels;
   for (const auto& [kind, text] : draft.labels) labels.push_back(labels_.Acquire(kind, text));
-  Record* record = Record::Make(
+  StoredEntry* record = StoredEntry::Make(
       {.key = draft.key, .text = draft.text, .answer = draft.answer, .labels = labels, .unit = draft.unit});
   if (record->payload_bytes() > options_.max_entry_bytes || record->bytes() > options_.memory_bytes) {
     for (Label* label : labels) labels_.Release(label);
-    Record::Free(record);
+    StoredEntry::Free(record);
     return StoreResult::kTooLarge;
   }
   const uint64_t stored_id = next_id_++;
@@ -137,7 +137,7 @@ StoreResult Cache::Impl::Add(const Draft& draft, int64_t now_nanos, uint64_t* id
   record->hits.store(draft.hits, std::memory_order_relaxed);
   record->tried.store(draft.tried, std::memory_order_relaxed);
   record->right.store(draft.right, std::memory_order_relaxed);
-  Record* replaced = FindExact(draft.name_space, draft.key);
+  StoredEntry* replaced = FindExact(draft.name_space, draft.key);
   record->name_space = replaced != nullptr ? replaced->name_space : MakeNamespace(draft.name_space);
   if (!draft.unit.empty()) record->partition = MakePartition(record->name_space, draft);
   Link(record, replaced);
@@ -188,7 +188,7 @@ Partition* Cache::Impl::MakePartition(Namespace* name_space, const Draft& draft)
 }
 
 // Readers find the new entry by its key before it can be found by its vector; the one it replaces goes last.
-void Cache::Impl::Link(Record* record, Record* replaced) {
+void Cache::Impl::Link(StoredEntry* record, StoredEntry* replaced) {
   record_bytes_ += record->bytes();
   payload_bytes_ += record->payload_bytes();
   ++record->name_space->entries;
@@ -206,7 +206,7 @@ void Cache::Impl::Link(Record* record, Record* replaced) {
   if (replaced != nullptr) Erase(replaced, Leaving::kReplaced);
 }
 
-void Cache::Impl::Erase(Record* record, Leaving why) {
+void Cache::Impl::Erase(StoredEntry* record, Leaving why) {
   Namespace* name_space = record->name_space;
   Partition* partition = record->partition;
   if (why != Leaving::kReplaced) exact_.Remove(record);
@@ -230,7 +230,7 @@ void Cache::Impl::Erase(Record* record, Leaving why) {
   if (why == Leaving::kExpired) counts.expirations.fetch_add(1, std::memory_order_relaxed);
   if (why == Leaving::kInvalidated) counts.invalidations.fetch_add(1, std::memory_order_relaxed);
   // Readers may look at the record's labels as long as at the record: both wait for the same epoch.
-  epochs_.Retire(record, Record::FreeErased, record->bytes());
+  epochs_.Retire(record, StoredEntry::FreeErased, record->bytes());
   for (Label* label : record->labels()) labels_.Release(label);
   if (partition != nullptr) DropIfEmpty(partition);
   DropIfEmpty(name_space);
@@ -267,12 +267,12 @@ void Cache::Impl::DropIfEmpty(Namespace* name_space) {
 
 void Cache::Impl::Sweep(int64_t now_nanos, size_t most) {
   for (size_t i = 0; i < most; ++i) {
-    Record* expired = eviction_.NextExpired(now_nanos);
+    StoredEntry* expired = eviction_.NextExpired(now_nanos);
     if (expired == nullptr) break;
     Erase(expired, Leaving::kExpired);
   }
   for (size_t i = 0; i < most; ++i) {
-    Record* record = eviction_.NextToSweep();
+    StoredEntry* record = eviction_.NextToSweep();
     if (record == nullptr) break;
     if (!record->ServesAt(now_nanos)) {
       Erase(record, now_nanos >= record->expires_nanos ? Leaving::kExpired : Leaving::kInvalidated);
@@ -287,7 +287,7 @@ size_t Cache::Impl::BytesHeld() const {
 
 void Cache::Impl::MakeRoom(int64_t now_nanos) {
   while (BytesHeld() > options_.memory_bytes) {
-    Record* victim = eviction_.NextVictim(now_nanos);
+    StoredEntry* victim = eviction_.NextVictim(now_nanos);
     if (victim == nullptr) return;
     Erase(victim, now_nanos >= victim->expires_nanos ? Leaving::kExpired : Leaving::kEvicted);
   }
@@ -297,7 +297,7 @@ bool Cache::Impl::InvalidateId(uint64_t id) {
   const std::lock_guard lock(mutex_);
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) return false;
-  const Record& record = *found->second;
+  const StoredEntry& record = *found->second;
   std::vector<std::string_view> key;
   record.ForEachKeyPart([&key](std::string_view part) { key.push_back(part); });
   NoteLeft(record.name_space->name, key);
@@ -343,7 +343,7 @@ void Cache::Impl::Learn(const Trial& trial, bool right) {
   CountNamespace(name_space->second);
   const auto entry = by_id_.find(trial.entry_id);
   if (entry == by_id_.end()) return;
-  Record& record = *entry->second;
+  StoredEntry& record = *entry->second;
   if (record.tried.load(std::memory_order_relaxed) == UINT16_MAX) return;
   record.tried.fetch_add(1, std::memory_order_relaxed);
   if (right) record.right.fetch_add(1, std::memory_order_relaxed);
@@ -396,7 +396,7 @@ NamespaceStats Cache::Impl::StatsOf(std::string_view name) const {
   partitions_.ForEach([&](const Partition* partition) {
     if (partition->name_space == name_space) stats.bytes += partition->bytes();
   });
-  eviction_.ForEach([&](const Record* record) {
+  eviction_.ForEach([&](const StoredEntry* record) {
     if (record->name_space != name_space) return;
     if (stats.oldest_nanos == 0 || record->stored_nanos < stats.oldest_nanos) {
       stats.oldest_nanos = record->stored_nanos;

@@ -54,7 +54,7 @@ Verifier::Verifier(const VerifiedOptions& options, Epochs* epochs)
     : options_(options), epochs_(epochs), rule_(new Rule) {
   if (options.bound == Bound::kHits) {
     const size_t least = LeastTrials(options.delta, options.alpha / 2.0 / kStarts);
-    next_look_ = std::max<uint64_t>(kLeastKnown, kFirstLook * least);
+    next_look_ = std::max<uint64_t>(kMinKnown, kFirstLook * least);
   }
   for (std::atomic<float>& score : latest_) score.store(kNothing);
 }
@@ -144,10 +144,10 @@ void Verifier::Learn(const Trial& trial, bool right) {
   Known known;
   std::copy_n(trial.features.begin(), kFeatures, known.features.begin());
   known.right = right;
-  if (known_.size() < kMostKnown) {
+  if (known_.size() < kMaxKnown) {
     known_.push_back(known);
   } else {
-    known_[learned_ % kMostKnown] = known;
+    known_[learned_ % kMaxKnown] = known;
   }
   ++learned_;
   if (trial.propensity < 1.0F) {
@@ -162,8 +162,9 @@ void Verifier::Look() {
   // Looks cost confidence with kHits, only time with kRequests.
   const double pace = options_.bound == Bound::kHits ? kHitsPace : 0.08;
   next_look_ =
-      learned_ + std::max<uint64_t>(50, static_cast<uint64_t>(pace * static_cast<double>(std::min<uint64_t>(
-                                                                         learned_, 2 * kMostKnown))));
+      learned_ +
+      std::max<uint64_t>(
+          50, static_cast<uint64_t>(pace * static_cast<double>(std::min<uint64_t>(learned_, 2 * kMaxKnown))));
   Rule* fresh = new Rule(*rule_.load());
   ++fresh->version;
   Fit(fresh);
@@ -266,7 +267,7 @@ double Verifier::LeastScoreForRequests(const std::vector<Scored>& scored) const 
       known_expected += 1.0 - scored[known].score;
       known_wrong += !scored[known].right;
     }
-    if (known < kLeastKnown / 2) continue;
+    if (known < kMinKnown / 2) continue;
     const auto trials = static_cast<double>(known);
     const double limit = trials * UpperLimit(known_wrong, trials, options_.alpha);
     const double correction = std::max(1.0, limit / known_expected);
@@ -331,7 +332,7 @@ bool Verifier::Restore(std::string_view saved) {
   if (head.layout != Saved().layout || head.features != kFeatures || head.latest != kLatest) return false;
   const std::string_view latest = saved.substr(sizeof(head), kLatestBytes);
   const std::string_view known = saved.substr(sizeof(head) + kLatestBytes);
-  if (head.known > kMostKnown || known.size() != head.known * kKnownBytes || head.learned < head.known)
+  if (head.known > kMaxKnown || known.size() != head.known * kKnownBytes || head.learned < head.known)
     return false;
   const auto finite = [](double x) { return std::isfinite(x); };
   if (!std::all_of(head.rule.weights.begin(), head.rule.weights.end(), finite)) return false;
@@ -359,7 +360,7 @@ bool Verifier::Restore(std::string_view saved) {
     return true;
   }
   looks_ = static_cast<int>(std::min<uint64_t>(head.looks, 1'000'000));
-  next_look_ = std::clamp(head.next_look, learned_ + 1, learned_ + 2 * kMostKnown);
+  next_look_ = std::clamp(head.next_look, learned_ + 1, learned_ + 2 * kMaxKnown);
   epochs_->Retire(rule_.exchange(new Rule(head.rule)), sizeof(Rule));
   return true;
 }

@@ -1,6 +1,9 @@
 #ifndef PURSER_CACHE_VERIFIER_H_
 #define PURSER_CACHE_VERIFIER_H_
 
+#include <purser/cache/hit.h>
+#include <purser/cache/options.h>
+
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -12,8 +15,6 @@
 
 #include "cache/epoch.h"
 #include "cache/flat_index.h"
-#include "cache/options.h"
-#include "cache/trial.h"
 
 namespace purser::cache {
 
@@ -49,7 +50,7 @@ class Verifier {
  public:
   // Entries that a decision looks at, and the least similarity of those.
   static constexpr size_t kNeighbours = 12;
-  static constexpr float kLeastSimilarity = 0.25F;
+  static constexpr float kMinSimilarity = 0.25F;
 
   Verifier(const VerifiedOptions& options, Epochs* epochs);
   ~Verifier();
@@ -59,7 +60,7 @@ class Verifier {
   struct Decision {
     enum Kind : uint8_t { kMiss, kHit, kAudit };
     Kind kind = kMiss;
-    const Record* record = nullptr;  // What answers, or would have. Null: nothing to compare.
+    const StoredEntry* record = nullptr;  // What answers, or would have. Null: nothing to compare.
     float similarity = 0.0F;
     Trial trial;
   };
@@ -101,10 +102,10 @@ class Verifier {
 
  private:
   static constexpr size_t kFeatures = 9;
-  static constexpr size_t kMostKnown = 8192;  // Beyond it the oldest are forgotten.
-  static constexpr size_t kLatest = 2048;     // Requests that kRequests looks at.
-  static constexpr size_t kLeastKnown = 100;  // No hits before.
-  static constexpr float kNothing = -1.0F;    // The score of a request that nothing was compared for.
+  static constexpr size_t kMaxKnown = 8192;  // Beyond it the oldest are forgotten.
+  static constexpr size_t kLatest = 2048;    // Requests that kRequests looks at.
+  static constexpr size_t kMinKnown = 100;   // No hits before.
+  static constexpr float kNothing = -1.0F;   // The score of a request that nothing was compared for.
 
   using Features = std::array<float, kFeatures>;
   // What decisions are made by; replaced as a whole.
@@ -152,7 +153,7 @@ class Verifier {
   // The writer's.
   std::vector<Known> known_;
   uint64_t learned_ = 0;
-  uint64_t next_look_ = kLeastKnown;
+  uint64_t next_look_ = kMinKnown;
   int looks_ = 0;
   uint64_t audits_judged_ = 0;
   uint64_t audits_wrong_ = 0;

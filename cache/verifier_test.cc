@@ -16,7 +16,7 @@ class Stream {
  public:
   explicit Stream(uint64_t seed) : random_(seed) {
     for (int i = 0; i < 200; ++i) {
-      records_.emplace_back(Record::Make({.unit = kUnit}), Record::Free);
+      records_.emplace_back(StoredEntry::Make({.unit = kUnit}), StoredEntry::Free);
       records_.back()->id = static_cast<uint64_t>(i) + 1;
       records_.back()->answer_hash = static_cast<uint64_t>(i);
     }
@@ -52,7 +52,7 @@ class Stream {
 
   std::mt19937_64 random_;
   std::uniform_real_distribution<float> uniform_;
-  std::vector<std::unique_ptr<Record, void (*)(Record*)>> records_;
+  std::vector<std::unique_ptr<StoredEntry, void (*)(StoredEntry*)>> records_;
 };
 
 TEST(VerifierTest, TheStatedErrorIsKeptWithEitherBound) {

@@ -15,7 +15,7 @@ class Worth {
   bool LookUp(int64_t cost) {
     if (cost <= 0) return true;
     const uint64_t lookups = lookups_.load(std::memory_order_relaxed);
-    if (lookups >= kLeastLookups &&
+    if (lookups >= kMinLookups &&
         static_cast<double>(saved_.load(std::memory_order_relaxed)) <
             static_cast<double>(cost) * static_cast<double>(lookups) &&
         asked_.fetch_add(1, std::memory_order_relaxed) % 32 != 31) {
@@ -23,8 +23,8 @@ class Worth {
       return false;
     }
     // What is long past counts ever less.
-    if (lookups_.fetch_add(1, std::memory_order_relaxed) + 1 >= kMostLookups) {
-      lookups_.store(kMostLookups / 2, std::memory_order_relaxed);
+    if (lookups_.fetch_add(1, std::memory_order_relaxed) + 1 >= kMaxLookups) {
+      lookups_.store(kMaxLookups / 2, std::memory_order_relaxed);
       saved_.store(saved_.load(std::memory_order_relaxed) / 2, std::memory_order_relaxed);
     }
     return true;
@@ -34,8 +34,8 @@ class Worth {
   uint64_t skipped() const { return skipped_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr uint64_t kLeastLookups = 256;
-  static constexpr uint64_t kMostLookups = 4096;
+  static constexpr uint64_t kMinLookups = 256;
+  static constexpr uint64_t kMaxLookups = 4096;
 
   std::atomic<uint64_t> lookups_{0};
   std::atomic<int64_t> saved_{0};

@@ -1,26 +1,206 @@
 #ifndef PURSER_ENGINE_PURSER_H_
 #define PURSER_ENGINE_PURSER_H_
 
-// Purser: which model serves a call, what the call may spend, and what it did cost.
+// Purser decides which model serves a call and what the call may spend, and books what it actually cost.
 //
-//   absl::StatusOr<std::unique_ptr<purser::Engine>> engine = purser::Engine::Open({
-//       .policy_file = "policy.textproto",
-//       .price_books = {"prices.textproto"},
-//       .ledger_dir = "/var/lib/gateway/ledger",
-//   });
-//   purser::Decision decision;                     // One per thread, used again and again.
-//   (*engine)->Decide(request, &decision);
-//   switch (decision.action) {
-//     case purser::Action::kDispatch:              // Ask decision.model for at most max_output_tokens.
-//       (*engine)->MarkDispatched(decision.ticket);
-//       response = provider.Call(...);
-//       (*engine)->Settle(decision.ticket, {.response_json = response.body});
-//       break;                                     // ... or Void(decision.ticket) if nothing was sent.
-//     case purser::Action::kAnswer:                // decision.answer, from the cache; nothing to settle.
-//     case purser::Action::kRefuse:                // decision.reason: which rule, gate or budget.
-//   }
+// The first half of this page is a tutorial. Its code is compiled and run as a test
+// (tests/tutorial_test.cc), so
+// what it claims is true. The promises and units follow; each method states its own contract.
 //
-// Promises
+// -----------------------------------------------------------------------
+// A POLICY AND AN ENGINE
+//
+// A policy is protobuf text: models, rules, budgets, a cache. Prices come from price books. Without one,
+// the book
+// bundled with Purser is used.
+//
+//     const char* kPolicy = R"pb(
+//       name: "tutorial"
+//       candidates { model: "gpt-5-nano" provider: "openai" quality: 30 }
+//       candidates { model: "gpt-5" provider: "openai" quality: 90 }
+//       rules { name: "hard" when { signal: "proof" } min_quality: 80 }
+//       signals { name: "proof" patterns { keyword: "prove" } }
+//       budgets { name: "task cap" scope: TASK usd: "0.01" when_short: DENY }
+//       caching { namespace_template: "{tenant}/{feature}" defaults { mode: EXACT ttl: "1h" } }
+//     )pb";
+//
+// Check a policy before you serve by it. Findings carry file, line and column.
+//
+//     for (const purser::PolicyFinding& finding : purser::CheckPolicy({.policy_text = kPolicy})) {
+//       CHECK(finding.severity == purser::PolicyFinding::Severity::kWarning);
+//     }
+//     CHECK(!purser::CheckPolicy({.policy_text = "candidates { modl: \"gpt-5\" }"}).empty());
+//
+// One engine serves all threads. Its ledger is a directory; here, one that the test removes.
+//
+//     auto opened = purser::Engine::Open({.source = {.policy_text = kPolicy},
+//                                         .ledger_dir = ledger_dir});
+//     CHECK(opened.ok());
+//     purser::Engine& engine = **opened;
+//
+// -----------------------------------------------------------------------
+// DECIDE, DISPATCH, SETTLE
+//
+// Describe the call that you are about to make. Everything in a Request is a view, read during the call only.
+//
+//     const purser::Message question{purser::Role::kUser, "What is a quorum?"};
+//     purser::Request request;
+//     request.id = "request-1";
+//     request.tenant = "acme";
+//     request.feature = "chat";
+//     request.task = "task-1";
+//     request.messages = {&question, 1};
+//     request.max_output_tokens = 1000;
+//
+// Keep one Decision per thread and use it again and again: its strings keep their memory.
+//
+//     purser::Decision decision;
+//     engine.Decide(request, &decision);
+//     CHECK(decision.action == purser::Action::kDispatch);
+//     CHECK(decision.model == "gpt-5-nano");  // The cheapest that the rules find good enough.
+//     CHECK(decision.held_nanos > 0);         // Its worst case, set aside in the task's budget.
+//
+// Announce the dispatch before you send. From then on silence means "presumed spent", since the provider
+// may have
+// billed the call. Do not send if MarkDispatched returns false: the hold has expired.
+//
+//     CHECK(engine.MarkDispatched(decision.ticket));
+//     std::string body = provider.Call(decision.model, decision.max_output_tokens);
+//
+// Settle books what the call really cost, from the provider's own usage block, and frees the rest of the
+// hold.
+// Settling a ticket twice books once.
+//
+//     purser::Settlement settlement = engine.Settle(decision.ticket, {.response_json = body});
+//     CHECK(settlement.result == purser::SettleResult::kSettled);
+//     CHECK(settlement.cost_nanos > 0 && !settlement.overrun);
+//     settlement = engine.Settle(decision.ticket, {.response_json = body});
+//     CHECK(settlement.result == purser::SettleResult::kAlreadySettled);
+//
+// A rule can ask for a better model.
+//
+//     const purser::Message proof{purser::Role::kUser, "Please prove that 2 has no rational root."};
+//     request.id = "request-2";
+//     request.messages = {&proof, 1};
+//     request.max_output_tokens = 500;
+//     engine.Decide(request, &decision);
+//     CHECK(decision.model == "gpt-5");
+//
+// -----------------------------------------------------------------------
+// NOTHING WAS SENT
+//
+// Give the hold back if you change your mind. Void only what was not sent, or what the provider did not bill.
+//
+//     CHECK(engine.Void(decision.ticket));
+//     CHECK(!engine.MarkDispatched(decision.ticket));  // The ticket is closed.
+//
+// A hold that is neither dispatched nor voided expires (budget_settings.hold_expires_after) and is released. One
+// that was dispatched and never settled stays presumed spent. Call Maintain every few seconds so that both
+// happen.
+//
+//     engine.Maintain();
+//
+// -----------------------------------------------------------------------
+// STREAMS
+//
+// While a stream runs, ask how many more output tokens the hold covers. At 0, extend the hold or stop the
+// stream.
+//
+//     engine.Decide(request, &decision);
+//     CHECK(engine.MarkDispatched(decision.ticket));
+//     CHECK(engine.Progress(decision.ticket, /*output_tokens=*/400) == 100);
+//     CHECK(engine.Extend(decision.ticket, /*more_output_tokens=*/50));
+//     CHECK(engine.Progress(decision.ticket, 400) == 150);
+//
+// Usage that you counted yourself is as good as a response body.
+//
+//     purser::Usage usage;
+//     usage.Set(purser::Meter::kInputTokens, 20);
+//     usage.Set(purser::Meter::kOutputTokens, 510);
+//     CHECK(engine.Settle(decision.ticket, {.usage = &usage}).cost_nanos == 5'125'000);  // $0.005125
+//
+// -----------------------------------------------------------------------
+// REFUSALS
+//
+// That task has spent half of its cent. What would not fit is refused before it is sent, and says why.
+//
+//     request.id = "request-3";
+//     request.max_output_tokens = 2000;
+//     engine.Decide(request, &decision);
+//     CHECK(decision.action == purser::Action::kRefuse);
+//     CHECK(decision.refusal == purser::Refusal::kBudget);
+//     CHECK(decision.reason.find("task cap") != std::string::npos);
+//
+// Look at the accounts that a request draws on.
+//
+//     const std::vector<purser::AccountStatus> accounts = engine.Accounts(request);
+//     CHECK(accounts.size() == 1 && accounts[0].key == "acme/task-1");
+//     CHECK(accounts[0].limits[0].settled > 5'125'000);
+//     CHECK(accounts[0].limits[0].headroom() < 5'000'000);
+//
+// Give the account more, for now. `until_nanos` 0 means the rest of its window.
+//
+//     CHECK(engine.TopUp("task cap", request, /*nano_usd=*/20'000'000, /*tokens=*/0,
+//                        /*until_nanos=*/0, "approved by the on-call engineer").ok());
+//     engine.Decide(request, &decision);
+//     CHECK(decision.action == purser::Action::kDispatch);
+//
+// -----------------------------------------------------------------------
+// FAILOVER
+//
+// The dispatch failed. FailOver moves the hold to the next candidate that passes, in one step. Announce it
+// again.
+//
+//     CHECK(engine.MarkDispatched(decision.ticket));
+//     engine.FailOver(request, &decision);
+//     CHECK(decision.action == purser::Action::kRefuse);  // Only gpt-5 is good enough for a proof.
+//
+// -----------------------------------------------------------------------
+// THE CACHE
+//
+// Store an answer once its call has settled. The same request of the same tenant and feature is then answered
+// without a call.
+//
+//     request.id = "request-4";
+//     request.task = "task-2";
+//     request.messages = {&question, 1};
+//     request.max_output_tokens = 1000;
+//     engine.Decide(request, &decision);
+//     CHECK(engine.MarkDispatched(decision.ticket));
+//     body = provider.Call(decision.model, decision.max_output_tokens);
+//     settlement = engine.Settle(decision.ticket, {.response_json = body});
+//     engine.StoreInCache(request, decision,
+//                         {.text = "A majority.", .cost_nanos = settlement.cost_nanos});
+//
+//     request.id = "request-5";
+//     engine.Decide(request, &decision);
+//     CHECK(decision.action == purser::Action::kAnswer && decision.answer == "A majority.");
+//     CHECK(decision.saved_nanos == settlement.cost_nanos);
+//     request.id = "request-6";
+//     request.tenant = "another";
+//     engine.Decide(request, &decision);
+//     CHECK(decision.action == purser::Action::kDispatch);  // Nothing crosses a namespace.
+//     CHECK(engine.Void(decision.ticket));
+//
+// -----------------------------------------------------------------------
+// RELOAD AND EXPLAIN
+//
+// Replace the policy while calls are pending; they settle at the prices that they were granted under. A
+// policy
+// that does not load changes nothing.
+//
+//     CHECK(!engine.Reload({.policy_text = "candidates { modl: \"gpt-5\" }"}).ok());
+//     CHECK(engine.Reload({.policy_text = kPolicy}).ok());
+//
+// Every decision can be explained, without taking it.
+//
+//     const purser::Explanation explanation = engine.Explain(request);
+//     CHECK(explanation.candidates[0].name == "gpt-5-nano");
+//     CHECK(explanation.candidates[0].rank == 1);
+//     CHECK(explanation.text.find("input_tokens") != std::string::npos);
+//
+// -----------------------------------------------------------------------
+// PROMISES
 //
 //   Caps hold. For every account, settled + held + presumed <= limit at every moment, under any concurrency,
 //   unless a provider bills more than the quoted worst case; then the overrun is booked in full, flagged, and
@@ -48,269 +228,77 @@
 // Errors: set-up returns absl::Status. Decide and Settle do not fail and do not throw: what went wrong is in
 // the values that they fill. After warm-up they do not allocate.
 
+#include <purser/clock.h>
+#include <purser/decision.h>
+#include <purser/explanation.h>
+#include <purser/options.h>
+#include <purser/policy_source.h>
+#include <purser/request.h>
+#include <purser/settlement.h>
+#include <purser/usage.h>
+#include <purser/version.h>
+
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "cache/cache.h"
-#include "engine/clock.h"
-#include "engine/pricing/usage.h"
-#include "engine/request.h"
-
-namespace purser::books {
-class LiveBooks;
-}  // namespace purser::books
-namespace purser::ledger {
-class FileSystem;
-}  // namespace purser::ledger
 
 namespace purser {
 
-class Revision;  // A policy with its price books, compiled.
-
-// What a settled call survives once Settle has returned.
-enum class Durability {
-  kProcess,  // The death of this process at any instruction: the record is in the kernel's hands.
-  kSync,     // Loss of power: the record is on the device (one fdatasync, shared by concurrent calls).
-};
-
-struct Options {
-  // What it does.
-  std::string policy_file{};               // Protobuf text of purser.policy.Policy ...
-  std::string policy_text{};               // ... or that text itself, if policy_file is empty.
-  std::vector<std::string> price_books{};  // Protobuf text of purser.pricing.PriceBook. Later ones override.
-  std::string ledger_dir{};                // Made if it does not exist. Empty: nothing outlives the engine.
-  Durability durability = Durability::kProcess;
-  // A snapshot of the accounts is kept each time that so many frames (two for each call) were written, so
-  // that opening the ledger after a kill reads about so many, at 0.7 us each. A thread of the engine's reads
-  // them once more for it, and rebuilds the accounts beside those in use: their memory is needed twice
-  // meanwhile. 0: snapshots are kept only when the ledger is opened or closed.
-  int64_t frames_between_snapshots = 1'000'000;
-
-  // Embeds the last user turn of requests that bring no embedding, where the policy names no embedder. It is
-  // asked only for what is not answered exactly. Null: such requests are answered exactly or not.
-  std::shared_ptr<const cache::Embedder> embedder = nullptr;
-  // False: the policy's persistence_directory is not touched. For trying a policy beside the engine that
-  // serves by it.
-  bool keep_cache = true;
-
-  // How it does it.
-  const Clock* clock = nullptr;  // Must outlive the engine. Null: the system's.
-  // Told of every settled call and every answer from the cache, for metrics and alerts
-  // (engine/books/live_books.h). Must outlive the engine. Null: nobody.
-  books::LiveBooks* live_books = nullptr;
-  // Through which the ledger's files are written (engine/ledger/file_system.h): a seam for tests. Must
-  // outlive the engine. Null: the operating system's.
-  ledger::FileSystem* ledger_files = nullptr;
-};
-
-enum class Action : uint8_t { kRefuse, kDispatch, kAnswer };
-
-enum class Refusal : uint8_t {
-  kNone,
-  kNoCandidate,  // No candidate passed the gates and rules.
-  kRule,         // A rule refuses such requests.
-  kBudget,       // An account has too little left, even for the cheapest that passed.
-  kLoopGuard,    // The task looks like a loop.
-  kLedger,       // The ledger cannot be written: nothing is granted that could not be booked, unless the
-                 // policy says to serve on (budget_settings.when_ledger_fails).
-};
-
-// Names one pending call. 0: none.
-using Ticket = uint64_t;
-
-// One candidate in a decision. What it says of a candidate never changes what another one gets.
-struct CandidateOutcome {
-  bool passed = false;
-  // Quoted for this request; 0 where the candidate was rejected before it was priced.
-  int64_t expected_nanos = 0;
-  int64_t worst_nanos = 0;
-};
-
-// What Decide answers. Reuse one object per thread: its strings keep their memory.
-struct Decision {
-  Action action = Action::kRefuse;
-
-  // kDispatch.
-  Ticket ticket = 0;      // Ends in Settle or Void.
-  std::string candidate;  // Its name in the policy.
-  std::string model;      // What to call.
-  std::string provider;
-  std::string service_tier;       // To ask the provider for. Empty: standard.
-  int64_t max_output_tokens = 0;  // To send along: the hold covers no more.
-  bool output_clamped = false;    // It is less than was asked, because a budget is short.
-  int64_t expected_nanos = 0;     // What the call will probably cost.
-  int64_t held_nanos = 0;         // Its worst case, set aside in the accounts it touches ...
-  int64_t likely_nanos = 0;  // ... and this in those whose budget holds a quantile; 0: there is none such.
-
-  // kAnswer.
-  std::string answer;
-  bool exact = false;        // The same request was asked before, byte for byte.
-  float similarity = 0;      // Cosine to the question that was answered; 1 for an exact hit.
-  uint64_t cache_entry = 0;  // For Feedback.
-  int64_t saved_nanos = 0;   // The expected cost of the candidate that would have served it.
-
-  // kRefuse.
-  Refusal refusal = Refusal::kNone;
-  std::string reason;  // For people; names the rule, the gate or the account. Filled for refusals only.
-
-  // Always.
-  int64_t input_tokens = 0;  // Estimated, or as the caller said.
-  int64_t expected_output_tokens = 0;
-  bool no_signal = false;                    // The policy saw nothing in this request that it knows.
-  bool warned = false;                       // A budget is past a warn level.
-  bool unrecorded = false;                   // The ledger cannot be written, and the policy serves on.
-  std::vector<CandidateOutcome> candidates;  // In the policy's order.
-
-  // The revision that decided; kept alive by this object.
-  std::shared_ptr<const Revision> revision;
-  // What the cache saw; for StoreInCache and Feedback.
-  cache::Hit cache_hit;
-};
-
-// What else the same inference cost: the embedding of its query, the search, the reranking, a tool. It
-// becomes line items of the call's record, and counts in its budgets, so that the record says what the whole
-// answer cost.
-struct ExtraCost {
-  enum class Kind : uint8_t { kEmbedding, kSearch, kRerank, kTool, kOther };
-  Kind kind = Kind::kOther;
-  // Either what it cost ...
-  int64_t cost_nanos = 0;
-  // ... or what it used of a model in the price books.
-  std::string_view model{};
-  std::string_view provider{};
-  const pricing::Usage* usage = nullptr;
-};
-
-// What became of a dispatched call. Give the usage in one of two forms; with neither it is unknown.
-struct Outcome {
-  // False: a stream goes on; `usage` is what it has used so far. Nothing is written to the ledger yet.
-  bool final = true;
-  const pricing::Usage* usage = nullptr;  // Normalised, or ...
-  std::string_view response_json{};       // ... the provider's response body, with its usage block.
-  std::string_view api_flavor{};  // Of response_json, where a provider has several ("chat", "responses").
-  std::span<const ExtraCost> extras{};
-
-  int32_t latency_ms = 0;  // 0: not measured.
-  int32_t time_to_first_token_ms = 0;
-  bool failed = false;         // No usable answer came. What was used is booked all the same.
-  int8_t success = -1;         // Was the answer good? 1 yes, 0 no, -1 not known.
-  int64_t revenue_nanos = -1;  // What this call earned. -1: by its request class.
-};
-
-enum class SettleResult : uint8_t {
-  kSettled,
-  kAlreadySettled,  // Booked once, by an earlier call.
-  kUnknownTicket,   // Never granted, voided, or settled long ago.
-  kNotBooked,       // The ledger cannot be written; the ticket stays pending. Try again.
-  kNotRecorded,     // The same under a policy that serves on: settled in the accounts, and in no ledger.
-  kNotSynced,       // Booked as kProcess promises; the device refused to make it kSync.
-};
-
-struct Settlement {
-  SettleResult result = SettleResult::kUnknownTicket;
-  int64_t cost_nanos = 0;
-  int64_t input_nanos = 0;     // Of the cost: everything on the way in, caches included.
-  int64_t output_nanos = 0;    // Of the cost: everything on the way out.
-  bool usage_unknown = false;  // Booked at the expected cost.
-  bool overrun = false;        // Above what was held.
-};
-
-// What a policy that only watches would have done with a request; see Engine::LoadShadow.
-struct ShadowDecision {
-  bool refused = false;  // By its rules or gates.
-  std::string reason;    // Filled for refusals only.
-  int candidate_index = -1;
-  std::string candidate;
-  std::string model;
-  int64_t expected_nanos = 0;
-  bool no_signal = false;
-
-  // Whether both would have dispatched, so that there is something to compare ...
-  bool comparable = false;
-  // ... and what the shadow would have cost beyond the decision, as quoted: negative is a saving. 0 if not
-  // comparable: an answer from the cache would have come under either policy, and what is refused costs
-  // nothing.
-  int64_t difference_nanos = 0;
-};
-
-// What StoreInCache keeps. Views: read during the call only.
-struct AnswerToKeep {
-  std::string_view text{};
-  int64_t cost_nanos = -1;  // What the call cost (Settlement::cost_nanos), which a hit saves. -1: what was
-                            // expected.
-  int64_t ttl_nanos = 0;    // Shorter than the policy's; 0: the policy's.
-  // Handles for cache()->Invalidate, besides the model and the policy's name.
-  std::span<const std::string_view> tags{};
-  std::span<const std::string_view> source_versions{};  // "pricing.md@7": the documents that it draws on.
-  // Equal for answers that mean the same, for verified mode. Empty: the text itself.
-  std::string_view meaning{};
-};
+namespace cache {
+class Cache;  // <purser/cache/cache.h>
+}  // namespace cache
 
 class Engine {
  public:
   // Errors: INVALID_ARGUMENT with every mistake of the policy and the books, a line each (file:line:column);
   // DATA_LOSS for a ledger with damaged records; UNAVAILABLE for a ledger that another process writes.
-  static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options);
+  [[nodiscard]] static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options);
 
   virtual ~Engine() = default;
 
+  // ---- Before a call.
+
   // Prices every candidate, asks the cache, applies gates and rules, and holds the worst case of the cheapest
-  // that passes. The request is read during the call only.
+  // candidate that passes.
   virtual void Decide(const Request& request, Decision* decision) = 0;
 
-  // The call is on its way to the provider: from now on, silence means presumed spent. False: no such pending
-  // ticket.
-  virtual bool MarkDispatched(Ticket ticket) = 0;
+  // The call is on its way to the provider: from now on, silence means presumed spent. False: there is no
+  // such pending ticket; do not send.
+  [[nodiscard]] virtual bool MarkDispatched(Ticket ticket) = 0;
 
-  // Books what the call cost and frees what was held beyond it.
-  virtual Settlement Settle(Ticket ticket, const Outcome& outcome) = 0;
-
-  // Nothing was dispatched: everything held is free again. False: no such pending ticket.
+  // Nothing was dispatched, or the provider did not bill it: everything held is free again. False: there is
+  // no such pending ticket, or the ledger cannot be written.
   virtual bool Void(Ticket ticket) = 0;
-
-  // Keeps an answer for requests like this one. Call it after a successful Settle with the request that was
-  // decided. What may not be cached (see Request and the policy) is not.
-  virtual void StoreInCache(const Request& request, const Decision& decision, const AnswerToKeep& answer) = 0;
-  void StoreInCache(const Request& request, const Decision& decision, std::string_view answer) {
-    StoreInCache(request, decision, AnswerToKeep{.text = answer});
-  }
-  // The cache that new decisions ask: to invalidate entries, to read its counts, to save it. Null where the
-  // policy has no `caching`. A Reload that changes `caching` starts another one. Its Namespaces() are the
-  // policy's template with every field behind its length.
-  virtual std::shared_ptr<cache::Cache> cache() = 0;
-
-  // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
-  // they were granted under.
-  virtual absl::Status Reload(const Options& options) = 0;
-
-  // Compiles a policy that decides beside the engine's own without acting. It has no cache, its budgets hold
-  // and refuse nothing (headroom is that of the engine's budgets), and it learns what the engine learns. It
-  // stays valid across Reload, but not beyond the engine. Errors as Open; options other than policy and
-  // prices are ignored.
-  virtual absl::StatusOr<std::shared_ptr<const Revision>> LoadShadow(const Options& options) = 0;
-
-  // What `shadow` would do with a request that was decided. Nothing is held, booked, cached or learned. Reuse
-  // one ShadowDecision per thread: after warm-up only a refusal's reason allocates.
-  virtual void DecideInShadow(const Revision& shadow, const Request& request, const Decision& decision,
-                              ShadowDecision* out) = 0;
 
   // The dispatch failed: moves the hold of `decision->ticket`, as one step, to the best other candidate that
   // passes, so that unused money is neither counted twice nor offered to others in between. The ticket stays
-  // the same; it is undispatched again. If there is no other (action kRefuse), the ticket is void. The
-  // failure counts against the model's health.
+  // the same; it is undispatched again. If there is no other candidate (action kRefuse), the ticket is void.
+  // The failure counts against the model's health.
   virtual void FailOver(const Request& request, Decision* decision) = 0;
 
+  // ---- While a stream runs.
+
   // For a stream that has produced this many output tokens: how many more the hold covers. At 0, Extend or
-  // stop. -1: no such pending ticket.
+  // stop. -1: there is no such pending ticket.
   virtual int64_t Progress(Ticket ticket, int64_t output_tokens) const = 0;
-  // Sets aside what this many more output tokens cost, in every account or in none.
-  virtual bool Extend(Ticket ticket, int64_t more_output_tokens) = 0;
+  // Sets aside what this many more output tokens cost, in every account or in none. False: it does not fit;
+  // stop.
+  [[nodiscard]] virtual bool Extend(Ticket ticket, int64_t more_output_tokens) = 0;
+
+  // ---- After a call.
+
+  // Books what the call cost and frees what was held beyond it.
+  virtual Settlement Settle(Ticket ticket, const CallResult& result) = 0;
+
+  // Keeps an answer for requests like this one. Call it after a successful Settle, with the request that was
+  // decided. What may not be cached (see Request and the policy) is not.
+  virtual void StoreInCache(const Request& request, const Decision& decision,
+                            const CacheableAnswer& answer) = 0;
 
   // Tells the cache whether the answer that it gave was right.
   virtual void Feedback(const Decision& decision, bool right) = 0;
@@ -319,13 +307,19 @@ class Engine {
   virtual void EndTask(std::string_view tenant, std::string_view task) = 0;
   virtual void EndSession(std::string_view tenant, std::string_view session) = 0;
 
-  // Raises an account's limits: `budget` as the policy names it, the account by the request's fields.
-  // NOT_FOUND: no such budget. UNAVAILABLE: the ledger cannot be written.
-  virtual absl::Status TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
-                             int64_t tokens, int64_t until_nanos, std::string_view reason) = 0;
+  // ---- To look at.
 
-  // What is due: expires holds, ends idle tasks and sessions. Call it every few seconds from any thread.
-  virtual void Maintain() = 0;
+  // The accounts that this request draws on, with headroom, holds and reset times, before its model is known:
+  // budgets per provider or model are listed for the candidate of the policy's order that passes first.
+  [[nodiscard]] virtual std::vector<AccountStatus> Accounts(const Request& request) = 0;
+
+  // The whole reasoning for one request. Decides without holding, booking or learning anything.
+  [[nodiscard]] virtual Explanation Explain(const Request& request) = 0;
+
+  // The cache that new decisions ask: to invalidate entries, to read its counts, to save it
+  // (<purser/cache/cache.h>). Null where the policy has no `caching`. A Reload that changes `caching` starts
+  // another one. Its Namespaces() are the policy's template with every field behind its length.
+  [[nodiscard]] virtual std::shared_ptr<cache::Cache> cache() = 0;
 
   // What the ledger held when it was opened.
   struct Recovered {
@@ -336,8 +330,30 @@ class Engine {
   };
   virtual const Recovered& recovered() const = 0;
 
-  // The whole reasoning for one request, as text for people; decides without holding anything.
-  virtual std::string Explain(const Request& request) = 0;
+  // ---- To operate.
+
+  // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
+  // they were granted under. Errors as Open.
+  [[nodiscard]] virtual absl::Status Reload(const PolicySource& source) = 0;
+
+  // Compiles a policy that decides beside the engine's own without acting. It has no cache, its budgets hold
+  // and refuse nothing (headroom is that of the engine's budgets), and it learns what the engine learns. It
+  // stays valid across Reload, but not beyond the engine. Errors as Open.
+  [[nodiscard]] virtual absl::StatusOr<LoadedPolicy> LoadShadowPolicy(const PolicySource& source) = 0;
+
+  // What `shadow` would do with a request that was decided. Nothing is held, booked, cached or learned. Reuse
+  // one ShadowDecision per thread: after warm-up only a refusal's reason allocates.
+  virtual void DecideShadow(const LoadedPolicy& shadow, const Request& request, const Decision& decision,
+                            ShadowDecision* out) = 0;
+
+  // Raises an account's limits: `budget` as the policy names it, the account by the request's fields.
+  // `until_nanos` 0: for the rest of the account's window. NOT_FOUND: no such budget. UNAVAILABLE: the ledger
+  // cannot be written.
+  [[nodiscard]] virtual absl::Status TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
+                                           int64_t tokens, int64_t until_nanos, std::string_view reason) = 0;
+
+  // Does what is due: expires holds, ends idle tasks and sessions. Call it every few seconds from any thread.
+  virtual void Maintain() = 0;
 };
 
 }  // namespace purser

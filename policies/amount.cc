@@ -26,7 +26,7 @@ uint64_t Magnitude(int64_t value) {
 absl::StatusOr<int64_t> ParseUsd(std::string_view text) {
   // More digits than any int64 of nano-dollars has, leading and trailing zeros aside, so the sum below cannot
   // wrap.
-  constexpr int kMostDigits = 30;
+  constexpr int kMaxDigits = 30;
   std::string_view rest = text;
   bool negative = false;
   if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) {
@@ -43,7 +43,7 @@ absl::StatusOr<int64_t> ParseUsd(std::string_view text) {
     if (absl::ascii_isdigit(c)) {
       ++digit_count;
       if (c != '0' || significant > 0) ++significant;
-      if (significant > kMostDigits) return Bad(text, "has more digits than an amount can hold");
+      if (significant > kMaxDigits) return Bad(text, "has more digits than an amount can hold");
       digits = digits * 10 + (c - '0');
       if (in_fraction) ++fraction_digits;
     } else if (c == '.' && !in_fraction) {

@@ -2,7 +2,7 @@
 #define PURSER_POLICIES_CHECK_CACHING_H_
 
 #include "policies/diagnostics.h"
-#include "policies/policy.pb.h"
+#include "purser/policy.pb.h"
 
 namespace purser {
 

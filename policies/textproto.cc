@@ -27,10 +27,10 @@ using google::protobuf::Reflection;
 using google::protobuf::TextFormat;
 
 // One round of reading stops at a mistake of syntax; this many rounds are tried.
-constexpr int kMostSyntaxErrors = 50;
+constexpr int kMaxSyntaxErrors = 50;
 // Messages in each other: what reads them calls itself, and the stack is not endless. As protobuf's binary
 // format has it.
-constexpr int kMostNested = 100;
+constexpr int kMaxNested = 100;
 
 struct Found {
   Position position;
@@ -227,13 +227,13 @@ Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message
   std::string readable(text);
   std::vector<Found> unknown_fields;
   Position last;
-  for (int round = 0; round < kMostSyntaxErrors; ++round) {
+  for (int round = 0; round < kMaxSyntaxErrors; ++round) {
     message->Clear();
     Collector collector;
     TextFormat::ParseInfoTree tree;
     TextFormat::Parser parser;
     parser.AllowUnknownField(true);
-    parser.SetRecursionLimit(kMostNested);
+    parser.SetRecursionLimit(kMaxNested);
     parser.RecordErrorsTo(&collector);
     parser.WriteLocationsTo(&tree);
     const bool parsed = parser.ParseFromString(readable, message);
@@ -264,17 +264,20 @@ Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message
   return diagnostics;
 }
 
-Diagnostics ReadTextproto(const std::string& path, Message* message) {
+Diagnostics ReadTextproto(const std::string& path, Message* message, std::string* text) {
   std::ifstream in(path, std::ios::binary);
   in.peek();  // A folder can be opened, but not read.
-  std::ostringstream text;
-  if (in.is_open() && !in.bad()) text << in.rdbuf();
+  std::ostringstream content;
+  if (in.is_open() && !in.bad()) content << in.rdbuf();
   if (!in.is_open() || in.bad()) {
     Diagnostics diagnostics(path, SourceMap());
     diagnostics.Error("", absl::StrCat("cannot be read: ", strerror(errno)));
     return diagnostics;
   }
-  return ParseTextproto(text.str(), path, message);
+  std::string own;
+  if (text == nullptr) text = &own;
+  *text = content.str();
+  return ParseTextproto(*text, path, message);
 }
 
 }  // namespace purser

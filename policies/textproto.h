@@ -17,8 +17,10 @@ namespace purser {
 // ok().
 Diagnostics ParseTextproto(std::string_view text, std::string_view file, google::protobuf::Message* message);
 
-// The same for a file. A file that cannot be read is one error, with the system's reason.
-Diagnostics ReadTextproto(const std::string& path, google::protobuf::Message* message);
+// The same for a file. A file that cannot be read is one error, with the system's reason. `text`, if not
+// null, is set to the file's content: what was parsed, even if the file changes meanwhile.
+Diagnostics ReadTextproto(const std::string& path, google::protobuf::Message* message,
+                          std::string* text = nullptr);
 
 }  // namespace purser
 

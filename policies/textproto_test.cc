@@ -5,7 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "policies/policy.pb.h"
+#include "purser/policy.pb.h"
 
 namespace purser {
 namespace {

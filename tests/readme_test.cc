@@ -30,7 +30,7 @@ namespace {
 
 TEST(Readme, TheExampleDecidesDispatchesAndSettles) {
   purser::Options options;
-  options.policy_text =
+  options.source.policy_text =
       "candidates { model: \"gpt-5-nano\" provider: \"openai\" }\n"
       "budgets { name: \"cap\" scope: TENANT usd: \"0.0002\" }";
   const auto engine = purser::Engine::Open(options);

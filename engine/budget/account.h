@@ -6,11 +6,12 @@
 #include <cstdint>
 #include <memory>
 
+#include "engine/base/invariant.h"
+#include "engine/base/spin_lock.h"
 #include "engine/budget/amounts.h"
 #include "engine/budget/canary.h"
 #include "engine/budget/key.h"
 #include "engine/budget/plan.h"
-#include "engine/spin_lock.h"
 
 namespace purser::budget {
 
@@ -177,8 +178,14 @@ inline int FirstShort(Account& account, const Budget& budget, const Amounts& ask
 inline void AddHeld(Account& account, const Amounts& amounts) {
   for (int i = 0; i < kDimensions; ++i) account.held.of[i] = Plus(account.held.of[i], amounts.of[i]);
 }
+// Takes back what AddHeld added. A sum that stopped at kUnlimited stays there: only a dimension without a
+// limit can have got so far, and what it holds is not known any more.
 inline void SubtractHeld(Account& account, const Amounts& amounts) {
-  for (int i = 0; i < kDimensions; ++i) account.held.of[i] -= amounts.of[i];
+  for (int i = 0; i < kDimensions; ++i) {
+    if (account.held.of[i] == kUnlimited) continue;
+    PURSER_INVARIANT(account.held.of[i] >= amounts.of[i] || AnythingPlanted());
+    account.held.of[i] -= amounts.of[i];
+  }
 }
 
 // Adds to what is settled. Negative amounts only as GivenBack() allows.

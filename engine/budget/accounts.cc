@@ -4,8 +4,8 @@
 #include <optional>
 #include <utility>
 
-#include "engine/budget/books.h"
-#include "engine/budget/forgetting.h"
+#include "engine/budget/account_store.h"
+#include "engine/budget/expiry.h"
 #include "engine/budget/reservation.h"
 #include "engine/budget/settlement.h"
 

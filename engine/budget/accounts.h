@@ -184,7 +184,7 @@ struct ProgressResult {
 };
 
 // What a call with these values could still take from one account or, the smallest of all, from its budgets.
-struct Room {
+struct Headroom {
   Amounts left = Amounts::Unlimited();  // Negative: the account is past its limit.
 };
 
@@ -236,8 +236,8 @@ class Accounts {
   // The request is about to be sent. False: the ticket is unknown, by expiry most likely; do not send.
   bool MarkDispatched(const Plan& plan, Ticket ticket, int64_t now_nanos);
 
-  // Books what the call cost. `total` is the whole cost so far, not what was added since: a stream may settle
-  // several times (`final` false; the hold's time to expire begins anew), a lost or repeated partial
+  // AccountStore what the call cost. `total` is the whole cost so far, not what was added since: a stream may
+  // settle several times (`final` false; the hold's time to expire begins anew), a lost or repeated partial
   // settlement does no harm, one that is lower than what was booked is ignored. The final one says what it
   // really was, gives back the rest, and closes the ticket.
   SettleResult Settle(const Plan& plan, Ticket ticket, const Amounts& total, bool final, int64_t now_nanos);
@@ -266,7 +266,7 @@ class Accounts {
 
   // ---- Without a hold ----
 
-  // Books a charge that has no (open) hold: replayed from the log, reported late, or never asked for.
+  // AccountStore a charge that has no (open) hold: replayed from the log, reported late, or never asked for.
   // Returns the budgets whose account is past its limit now.
   uint64_t Charge(const Plan& plan, const Scope& scope, const Amounts& total, int64_t now_nanos);
 
@@ -283,7 +283,7 @@ class Accounts {
 
   // The least that is left over all accounts of such a call, waived budgets left out. Does not allocate,
   // creates nothing.
-  Room Headroom(const Plan& plan, const Scope& scope, uint64_t waived, int64_t now_nanos) const;
+  Headroom HeadroomOf(const Plan& plan, const Scope& scope, uint64_t waived, int64_t now_nanos) const;
   // Each of them, in the plan's order.
   std::vector<AccountView> Inspect(const Plan& plan, const Scope& scope, int64_t now_nanos) const;
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "engine/budget/account_store.h"
 #include "engine/budget/accounts.h"
-#include "engine/budget/books.h"
 #include "engine/budget/reservation.h"
 #include "engine/budget/settlement.h"
 
@@ -27,9 +27,9 @@ bool AreAmounts(const Amounts& amounts) {
   return std::all_of(amounts.of.begin(), amounts.of.end(), [](int64_t amount) { return amount >= 0; });
 }
 
-AccountState StateOf(const Books& books, const Account& account) {
+AccountState StateOf(const AccountStore& store, const Account& account) {
   AccountState state;
-  if (!account.follows_task()) state.budget = books.names.NameOf(account.budget);
+  if (!account.follows_task()) state.budget = store.names.NameOf(account.budget);
   state.key = std::string(account.Key().view());
   state.digested = account.digested;
   state.ended = account.ended;
@@ -43,7 +43,7 @@ AccountState StateOf(const Books& books, const Account& account) {
   if (account.follows_task()) {
     const AccountRef parent = account.task->parent.load(std::memory_order_relaxed);
     if (parent != kNoAccount) {
-      const KeyBytes key = books.table.At(parent).Key();
+      const KeyBytes key = store.table.At(parent).Key();
       state.has_parent = true;
       state.parent_key = std::string(key.view());
       state.parent_digested = key.digested;
@@ -70,7 +70,7 @@ AccountState StateOf(const Books& books, const Account& account) {
   return state;
 }
 
-HoldState StateOf(const Books& books, const OpenHold& hold) {
+HoldState StateOf(const AccountStore& store, const OpenHold& hold) {
   HoldState state;
   state.ticket = hold.ticket;
   state.phase = static_cast<HoldPhase>(hold.phase);
@@ -82,9 +82,9 @@ HoldState StateOf(const Books& books, const OpenHold& hold) {
   state.likely = hold.likely;
   state.booked = hold.booked;
   for (int i = 0; i < hold.legs; ++i) {
-    const Account& account = books.table.At(hold.leg[i].ref);
+    const Account& account = store.table.At(hold.leg[i].ref);
     HoldState::Leg leg;
-    if (!account.follows_task()) leg.budget = books.names.NameOf(account.budget);
+    if (!account.follows_task()) leg.budget = store.names.NameOf(account.budget);
     leg.key = std::string(account.Key().view());
     leg.digested = account.digested;
     leg.likely = hold.leg[i].likely;

@@ -47,7 +47,9 @@ class AccountsTest : public testing::Test {
   AccountView View(const Scope& scope, size_t index = 0) {
     return accounts_.Inspect(plan_, scope, now_).at(index);
   }
-  int64_t Left(const Scope& scope) { return accounts_.Headroom(plan_, scope, 0, now_).left[Dimension::kUsd]; }
+  int64_t Left(const Scope& scope) {
+    return accounts_.HeadroomOf(plan_, scope, 0, now_).left[Dimension::kUsd];
+  }
 
   Accounts accounts_{Accounts::Options{}};
   Plan plan_;

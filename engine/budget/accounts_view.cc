@@ -1,7 +1,7 @@
 // Looking into accounts: what is left, and what each one holds.
 
+#include "engine/budget/account_store.h"
 #include "engine/budget/accounts.h"
-#include "engine/budget/books.h"
 #include "engine/budget/reservation.h"
 
 namespace purser::budget {
@@ -13,33 +13,33 @@ struct TaskKeys {
   std::array<KeyBytes, kMaxTaskDepth> key;
 };
 
-void AppendChain(const Books& books, const KeyBytes& first, TaskKeys* keys) {
-  const AccountTable::Found found = books.table.Find(kTaskAccount, first);
+void AppendChain(const AccountStore& store, const KeyBytes& first, TaskKeys* keys) {
+  const AccountTable::Found found = store.table.Find(kTaskAccount, first);
   if (found.account == nullptr) return;
-  const TaskChain chain = ChainOf(books.table, found.ref);
+  const TaskChain chain = ChainOf(store.table, found.ref);
   for (int i = 1; i < chain.size && keys->size < kMaxTaskDepth; ++i)
-    keys->key[keys->size++] = books.table.At(chain.ref[i]).Key();
+    keys->key[keys->size++] = store.table.At(chain.ref[i]).Key();
   found.account->lock.unlock();
 }
 
-TaskKeys KeysOf(const Books& books, const Scope& scope) {
+TaskKeys KeysOf(const AccountStore& store, const Scope& scope) {
   TaskKeys keys;
   if (scope.task.empty()) return keys;
   keys.key[keys.size++] = MakeTaskKey(scope.tenant, scope.task);
-  AppendChain(books, keys.key[0], &keys);
+  AppendChain(store, keys.key[0], &keys);
   if (keys.size == 1 && !scope.parent_task.empty()) {
     keys.key[keys.size++] = MakeTaskKey(scope.tenant, scope.parent_task);
-    AppendChain(books, keys.key[1], &keys);
+    AppendChain(store, keys.key[1], &keys);
   }
   return keys;
 }
 
 // Calls `visit(index, level, key, account or null)` for each account of such a call; the account is locked.
 template <typename Visit>
-void ForEachAccount(const Books& books, const Plan& plan, const Scope& scope, Visit&& visit) {
-  const TaskKeys tasks = plan.follows_tasks() ? KeysOf(books, scope) : TaskKeys();
+void ForEachAccount(const AccountStore& store, const Plan& plan, const Scope& scope, Visit&& visit) {
+  const TaskKeys tasks = plan.follows_tasks() ? KeysOf(store, scope) : TaskKeys();
   const auto look = [&](int index, int level, const KeyBytes& key) {
-    const AccountTable::Found found = books.table.Find(plan.budgets()[index].id, key);
+    const AccountTable::Found found = store.table.Find(plan.budgets()[index].id, key);
     visit(index, level, key, found.account);
     if (found.account != nullptr) found.account->lock.unlock();
   };
@@ -56,8 +56,9 @@ void ForEachAccount(const Books& books, const Plan& plan, const Scope& scope, Vi
 
 }  // namespace
 
-Room Accounts::Headroom(const Plan& plan, const Scope& scope, uint64_t waived, int64_t now_nanos) const {
-  Room room;
+Headroom Accounts::HeadroomOf(const Plan& plan, const Scope& scope, uint64_t waived,
+                              int64_t now_nanos) const {
+  Headroom room;
   ForEachAccount(*impl_, plan, scope, [&](int index, int, const KeyBytes&, Account* account) {
     if (waived >> index & 1) return;
     const Budget& budget = plan.budgets()[index];

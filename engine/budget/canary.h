@@ -30,8 +30,11 @@ inline constexpr int kCanaries = 17;
 #ifdef PURSER_CANARIES
 extern Canary planted;
 inline bool Planted(Canary canary) { return planted == canary; }
+// The auditor has to find a planted bug, so invariants let it pass.
+inline bool AnythingPlanted() { return planted != Canary::kNone; }
 #else
 constexpr bool Planted(Canary) { return false; }
+constexpr bool AnythingPlanted() { return false; }
 #endif
 
 }  // namespace purser::budget

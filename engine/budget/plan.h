@@ -11,7 +11,7 @@
 #include "engine/budget/amounts.h"
 #include "engine/budget/window.h"
 #include "policies/diagnostics.h"
-#include "policies/policy.pb.h"
+#include "purser/policy.pb.h"
 
 namespace purser::budget {
 

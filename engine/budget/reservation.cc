@@ -49,16 +49,16 @@ void Reservation::Run(HoldResult* result) {
 
 void Reservation::Undo() {
   for (int i = legs_; i-- > 0;) {
-    Account& account = books_.table.At(leg_[i].ref);
+    Account& account = store_.table.At(leg_[i].ref);
     account.lock.lock();
     if (!Planted(Canary::kNoRollback) || i != 0) SubtractHeld(account, Amounts{trace_[i].asked});
     if (trace_[i].warned_after != trace_[i].warned_before && account.warned == trace_[i].warned_after)
       account.warned = trace_[i].warned_before;
     if (i == 0 && counted_)
       UncountCall(*account.task, call_.worst, call_.attempt <= 1 ? call_.fingerprint : 0);
-    books_.UnpinAndUnlock(account, leg_[i].ref);
+    store_.UnpinAndUnlock(account, leg_[i].ref);
     // Nobody should be able to fill the memory with calls that are refused.
-    if (trace_[i].created) books_.Forget(leg_[i].ref, IsEmpty);
+    if (trace_[i].created) store_.Forget(leg_[i].ref, IsEmpty);
   }
   legs_ = 0;
   counted_ = false;
@@ -114,7 +114,7 @@ bool Reservation::AddTasks() {
   AccountRef own = kNoAccount;
   if (!AddOwnTask(&own)) return false;
   for (int i = 1; i < chain_.size; ++i) {
-    Account& account = books_.table.At(chain_.ref[i]);
+    Account& account = store_.table.At(chain_.ref[i]);
     const Leg leg = Leg::Of(chain_.ref[i], false, false);
     const Amounts asked = Asked(leg);
     account.lock.lock();
@@ -130,11 +130,11 @@ bool Reservation::AddTasks() {
 bool Reservation::AddOwnTask(AccountRef* own) {
   own_key_ = MakeTaskKey(call_.scope.tenant, call_.scope.task);
   const KeyBytes& key = own_key_;
-  own_key_hash_ = books_.table.HashOf(key);
+  own_key_hash_ = store_.table.HashOf(key);
   const int64_t remember = plan_.lifetimes().ended_nanos;
   bool has_ended = false;
-  const AccountTable::Found found = books_.table.FindOrCreate(kTaskAccount, key, own_key_hash_, [&] {
-    has_ended = books_.ended.Contains(EndedKind::kTask, key, now_, remember);
+  const AccountTable::Found found = store_.table.FindOrCreate(kTaskAccount, key, own_key_hash_, [&] {
+    has_ended = store_.ended.Contains(EndedKind::kTask, key, now_, remember);
     return mode_ == Mode::kForce || !has_ended;
   });
   if (found.account == nullptr) return Fail(has_ended ? HoldStatus::kEnded : HoldStatus::kTooManyAccounts);
@@ -150,7 +150,7 @@ bool Reservation::AddOwnTask(AccountRef* own) {
   if (!call_.scope.parent_task.empty() &&
       account.task->parent.load(std::memory_order_relaxed) == kNoAccount) {
     account.lock.unlock();
-    const HoldStatus linked = LinkToParent(books_, found.ref, call_.scope.tenant, call_.scope.parent_task,
+    const HoldStatus linked = LinkToParent(store_, found.ref, call_.scope.tenant, call_.scope.parent_task,
                                            mode_ == Mode::kForce, plan_.lifetimes(), now_);
     account.lock.lock();
     if (linked != HoldStatus::kHeld && mode_ == Mode::kAsk) {
@@ -159,7 +159,7 @@ bool Reservation::AddOwnTask(AccountRef* own) {
       return Fail(linked);
     }
   }
-  chain_ = ChainOf(books_.table, found.ref);
+  chain_ = ChainOf(store_.table, found.ref);
   if (Planted(Canary::kSkipsAncestors)) chain_.size = 1;
   if (chain_.cut_off && mode_ == Mode::kAsk) {
     account.lock.unlock();
@@ -198,12 +198,12 @@ bool Reservation::AddBudget(int index) {
   }
   if (!budget.per_task) {
     const KeyBytes key = MakeKey(budget, call_.scope);
-    return AddAccount(index, key, books_.table.HashOf(key));
+    return AddAccount(index, key, store_.table.HashOf(key));
   }
   if (chain_.size > 0 && !AddAccount(index, own_key_, own_key_hash_)) return false;
   for (int i = 1; i < chain_.size; ++i) {
-    const KeyBytes key = books_.table.At(chain_.ref[i]).Key();
-    if (!AddAccount(index, key, books_.table.HashOf(key))) return false;
+    const KeyBytes key = store_.table.At(chain_.ref[i]).Key();
+    if (!AddAccount(index, key, store_.table.HashOf(key))) return false;
   }
   return true;
 }
@@ -212,9 +212,9 @@ bool Reservation::AddAccount(int index, const KeyBytes& key, uint64_t key_hash) 
   const Budget& budget = plan_.budgets()[index];
   if (legs_ == kMaxLegs) return Fail(HoldStatus::kTooManyAccounts);
   bool has_ended = false;
-  const AccountTable::Found found = books_.table.FindOrCreate(budget.id, key, key_hash, [&] {
+  const AccountTable::Found found = store_.table.FindOrCreate(budget.id, key, key_hash, [&] {
     has_ended = budget.per_session &&
-                books_.ended.Contains(EndedKind::kSession, key, now_, plan_.lifetimes().ended_nanos);
+                store_.ended.Contains(EndedKind::kSession, key, now_, plan_.lifetimes().ended_nanos);
     return mode_ == Mode::kForce || !has_ended;
   });
   if (found.account == nullptr) return Fail(has_ended ? HoldStatus::kEnded : HoldStatus::kTooManyAccounts);

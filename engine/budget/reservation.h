@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "engine/budget/books.h"
+#include "engine/budget/account_store.h"
 #include "engine/budget/task_tree.h"
 
 namespace purser::budget {
@@ -25,9 +25,9 @@ class Reservation {
 
   // `replaced`: the open hold that this one will take the place of: only what the call needs beyond it is set
   // aside (in accounts of both). Forced: limits, guards and ends are not asked.
-  Reservation(Books& books, const Plan& plan, const Call& call, Mode mode, const OpenHold* replaced,
+  Reservation(AccountStore& store, const Plan& plan, const Call& call, Mode mode, const OpenHold* replaced,
               int64_t now_nanos)
-      : books_(books), plan_(plan), call_(call), mode_(mode), replaced_(replaced), now_(now_nanos) {}
+      : store_(store), plan_(plan), call_(call), mode_(mode), replaced_(replaced), now_(now_nanos) {}
 
   // Fills status, shortage, guards and levels. If it does not end with kHeld, nothing has changed.
   void Run(HoldResult* result);
@@ -63,7 +63,7 @@ class Reservation {
   static bool MayCrossLevel(const Account& account, const Budget& budget);
   void NoteLevels(Account& account, int index);
 
-  Books& books_;
+  AccountStore& store_;
   const Plan& plan_;
   const Call& call_;
   const Mode mode_;

@@ -15,8 +15,8 @@ Amounts Minus(const Amounts& a, const Amounts& b) {
 
 class Mover {
  public:
-  Mover(Books& books, const Plan& plan, const OpenHold& hold, const Move& move, int64_t now)
-      : books_(books), plan_(plan), hold_(hold), move_(move), now_(now) {
+  Mover(AccountStore& store, const Plan& plan, const OpenHold& hold, const Move& move, int64_t now)
+      : store_(store), plan_(plan), hold_(hold), move_(move), now_(now) {
     booked_ = Minus(move.booked_after, hold.booked);
     gives_back_ =
         std::any_of(booked_.of.begin(), booked_.of.end(), [](int64_t amount) { return amount < 0; });
@@ -41,7 +41,7 @@ class Mover {
   }
 
   uint64_t MoveLeg(const Leg& leg) {
-    Account& account = books_.table.At(leg.ref);
+    Account& account = store_.table.At(leg.ref);
     uint64_t overrun = 0;
     account.lock.lock();
     const Budget* budget = BudgetOf(plan_, account);
@@ -58,7 +58,7 @@ class Mover {
       overrun = uint64_t{1} << plan_.IndexOf(*budget);
     }
     if (move_.close) {
-      books_.UnpinAndUnlock(account, leg.ref);
+      store_.UnpinAndUnlock(account, leg.ref);
     } else {
       account.lock.unlock();
     }
@@ -73,7 +73,7 @@ class Mover {
     return booked;
   }
 
-  Books& books_;
+  AccountStore& store_;
   const Plan& plan_;
   const OpenHold& hold_;
   const Move& move_;
@@ -106,29 +106,30 @@ const Budget* BudgetOf(const Plan& plan, const Account& account) {
   return account.follows_task() ? nullptr : plan.FindById(account.budget);
 }
 
-uint64_t MoveLegs(Books& books, const Plan& plan, const OpenHold& hold, const Move& move, int64_t now) {
-  return Mover(books, plan, hold, move, now).Run();
+uint64_t MoveLegs(AccountStore& store, const Plan& plan, const OpenHold& hold, const Move& move,
+                  int64_t now) {
+  return Mover(store, plan, hold, move, now).Run();
 }
 
-void Release(Books& books, const Plan& plan, const OpenHold& hold, int64_t now) {
+void Release(AccountStore& store, const Plan& plan, const OpenHold& hold, int64_t now) {
   if (hold.legs > 0) {
-    Account& own = books.table.At(hold.leg[0].ref);
+    Account& own = store.table.At(hold.leg[0].ref);
     const std::lock_guard<SpinLock> lock(own.lock);
     if (own.follows_task()) UncountCall(*own.task, hold.worst, hold.fingerprint);
   }
   if (Planted(Canary::kVoidGivesBackTwice) && hold.legs > 0) {
-    Account& account = books.table.At(hold.leg[0].ref);
+    Account& account = store.table.At(hold.leg[0].ref);
     const std::lock_guard<SpinLock> lock(account.lock);
     SubtractHeld(account, hold.AmountOf(hold.leg[0]));
   }
-  MoveLegs(books, plan, hold, {.booked_after = hold.booked, .close = true}, now);
+  MoveLegs(store, plan, hold, {.booked_after = hold.booked, .close = true}, now);
 }
 
 // The time it is presumed spent at is one that every account's window has reached.
-void Presume(Books& books, const Plan& plan, OpenHold* hold, int64_t now) {
+void Presume(AccountStore& store, const Plan& plan, OpenHold* hold, int64_t now) {
   int64_t at = now;
   for (int i = 0; i < hold->legs; ++i) {
-    Account& account = books.table.At(hold->leg[i].ref);
+    Account& account = store.table.At(hold->leg[i].ref);
     const std::lock_guard<SpinLock> lock(account.lock);
     const Budget* budget = BudgetOf(plan, account);
     Touch(account, budget, now);
@@ -136,7 +137,7 @@ void Presume(Books& books, const Plan& plan, OpenHold* hold, int64_t now) {
   }
   for (int i = 0; i < hold->legs; ++i) {
     const Leg& leg = hold->leg[i];
-    Account& account = books.table.At(leg.ref);
+    Account& account = store.table.At(leg.ref);
     const std::lock_guard<SpinLock> lock(account.lock);
     const Budget* budget = BudgetOf(plan, account);
     Touch(account, budget, at);
@@ -149,20 +150,20 @@ void Presume(Books& books, const Plan& plan, OpenHold* hold, int64_t now) {
   hold->expires_at_nanos = Plus(now, plan.lifetimes().presumed_nanos);
 }
 
-void BookForGood(Books& books, const Plan& plan, const OpenHold& hold, int64_t now) {
+void BookForGood(AccountStore& store, const Plan& plan, const OpenHold& hold, int64_t now) {
   for (int i = 0; i < hold.legs; ++i) {
     const Leg& leg = hold.leg[i];
     const Amounts rest = RestOf(hold.AmountOf(leg), hold.booked);
-    Account& account = books.table.At(leg.ref);
+    Account& account = store.table.At(leg.ref);
     account.lock.lock();
     const Budget* budget = BudgetOf(plan, account);
     Touch(account, budget, now);
     SettlePresumed(account, budget, {rest, rest}, hold.presumed_at_nanos);
-    books.UnpinAndUnlock(account, leg.ref);
+    store.UnpinAndUnlock(account, leg.ref);
   }
 }
 
-void ReleaseReplaced(Books& books, const Plan& plan, const OpenHold& old, const Reservation& fresh,
+void ReleaseReplaced(AccountStore& store, const Plan& plan, const OpenHold& old, const Reservation& fresh,
                      int64_t now) {
   for (int i = 0; i < old.legs; ++i) {
     const Leg& leg = old.leg[i];
@@ -170,11 +171,11 @@ void ReleaseReplaced(Books& books, const Plan& plan, const OpenHold& old, const 
     for (int j = 0; j < fresh.legs(); ++j) {
       if (fresh.leg(j).ref == leg.ref) surplus = RestOf(surplus, fresh.AmountOf(fresh.leg(j)));
     }
-    Account& account = books.table.At(leg.ref);
+    Account& account = store.table.At(leg.ref);
     account.lock.lock();
     Touch(account, BudgetOf(plan, account), now);
     SubtractHeld(account, surplus);
-    books.UnpinAndUnlock(account, leg.ref);
+    store.UnpinAndUnlock(account, leg.ref);
   }
 }
 

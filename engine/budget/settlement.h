@@ -1,7 +1,7 @@
 #ifndef PURSER_ENGINE_BUDGET_SETTLEMENT_H_
 #define PURSER_ENGINE_BUDGET_SETTLEMENT_H_
 
-#include "engine/budget/books.h"
+#include "engine/budget/account_store.h"
 #include "engine/budget/reservation.h"
 
 namespace purser::budget {
@@ -26,21 +26,22 @@ struct Move {
   bool close = false;      // Unpins the accounts.
   bool unasked = false;    // Nobody asked the limits beforehand.
 };
-// Books the difference to what is booked, releases what is no longer set aside. Returns the budgets (by
-// index) whose account is past its limit because of a charge above its hold.
-uint64_t MoveLegs(Books& books, const Plan& plan, const OpenHold& hold, const Move& move, int64_t now_nanos);
+// AccountStore the difference to what is booked, releases what is no longer set aside. Returns the budgets
+// (by index) whose account is past its limit because of a charge above its hold.
+uint64_t MoveLegs(AccountStore& store, const Plan& plan, const OpenHold& hold, const Move& move,
+                  int64_t now_nanos);
 
 // Gives back what is set aside and unpins the accounts; what was settled in part stays.
-void Release(Books& books, const Plan& plan, const OpenHold& hold, int64_t now_nanos);
+void Release(AccountStore& store, const Plan& plan, const OpenHold& hold, int64_t now_nanos);
 
 // From now on, the dispatched hold is presumed spent.
-void Presume(Books& books, const Plan& plan, OpenHold* hold, int64_t now_nanos);
+void Presume(AccountStore& store, const Plan& plan, OpenHold* hold, int64_t now_nanos);
 
 // What was presumed spent is booked, and the accounts unpinned.
-void BookForGood(Books& books, const Plan& plan, const OpenHold& hold, int64_t now_nanos);
+void BookForGood(AccountStore& store, const Plan& plan, const OpenHold& hold, int64_t now_nanos);
 
 // After a reservation made in its place: gives back what the old hold has beyond the new one.
-void ReleaseReplaced(Books& books, const Plan& plan, const OpenHold& old, const Reservation& fresh,
+void ReleaseReplaced(AccountStore& store, const Plan& plan, const OpenHold& old, const Reservation& fresh,
                      int64_t now_nanos);
 
 }  // namespace purser::budget

@@ -21,12 +21,13 @@ TaskChain ChainOf(const AccountTable& table, AccountRef task) {
   return chain;
 }
 
-HoldStatus LinkToParent(Books& books, AccountRef child, std::string_view tenant, std::string_view parent,
-                        bool create_ended, const Lifetimes& lifetimes, int64_t now_nanos) {
+HoldStatus LinkToParent(AccountStore& store, AccountRef child, std::string_view tenant,
+                        std::string_view parent, bool create_ended, const Lifetimes& lifetimes,
+                        int64_t now_nanos) {
   const KeyBytes key = MakeTaskKey(tenant, parent);
   bool has_ended = false;
-  const AccountTable::Found found = books.table.FindOrCreate(kTaskAccount, key, [&] {
-    has_ended = books.ended.Contains(EndedKind::kTask, key, now_nanos, lifetimes.ended_nanos);
+  const AccountTable::Found found = store.table.FindOrCreate(kTaskAccount, key, [&] {
+    has_ended = store.ended.Contains(EndedKind::kTask, key, now_nanos, lifetimes.ended_nanos);
     return create_ended || !has_ended;
   });
   if (found.account == nullptr) return HoldStatus::kEnded;
@@ -43,9 +44,9 @@ HoldStatus LinkToParent(Books& books, AccountRef child, std::string_view tenant,
   bool linked = false;
   {
     // One at a time, so that two links made at once cannot close a circle.
-    const std::lock_guard<std::mutex> lock(books.linking);
-    std::atomic<AccountRef>& link = books.table.At(child).task->parent;
-    const TaskChain above = ChainOf(books.table, found.ref);
+    const std::lock_guard<std::mutex> lock(store.linking);
+    std::atomic<AccountRef>& link = store.table.At(child).task->parent;
+    const TaskChain above = ChainOf(store.table, found.ref);
     if (link.load(std::memory_order_relaxed) == kNoAccount) {
       if (Contains(above, child) || above.size + 1 > kMaxTaskDepth) {
         status = HoldStatus::kBadParent;
@@ -57,7 +58,7 @@ HoldStatus LinkToParent(Books& books, AccountRef child, std::string_view tenant,
   }
   if (!linked) {
     found.account->lock.lock();
-    books.UnpinAndUnlock(*found.account, found.ref);
+    store.UnpinAndUnlock(*found.account, found.ref);
   }
   return status;
 }

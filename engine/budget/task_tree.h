@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "engine/budget/books.h"
+#include "engine/budget/account_store.h"
 
 namespace purser::budget {
 
@@ -21,8 +21,9 @@ TaskChain ChainOf(const AccountTable& table, AccountRef task);
 // Makes the task named `parent` the parent of the task account `child`, which the caller has pinned and not
 // locked. Does nothing if it has a parent by then. `create_ended`: also if the parent has ended. kHeld: done;
 // kEnded, kBadParent: not.
-HoldStatus LinkToParent(Books& books, AccountRef child, std::string_view tenant, std::string_view parent,
-                        bool create_ended, const Lifetimes& lifetimes, int64_t now_nanos);
+HoldStatus LinkToParent(AccountStore& store, AccountRef child, std::string_view tenant,
+                        std::string_view parent, bool create_ended, const Lifetimes& lifetimes,
+                        int64_t now_nanos);
 
 }  // namespace purser::budget
 

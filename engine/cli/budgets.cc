@@ -14,9 +14,9 @@
 #include "absl/time/time.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
-#include "engine/journal.h"
 #include "engine/ledger/log_replay.h"
-#include "engine/rebuild.h"
+#include "engine/recovery/journal.h"
+#include "engine/recovery/rebuild.h"
 #include "nlohmann/json.hpp"
 #include "policies/amount.h"
 #include "policies/textproto.h"
@@ -234,7 +234,7 @@ void Budgets(const BudgetsArguments& arguments) {
   budget::Plan plan = ReadPlan(arguments, &policy_name);
   budget::Accounts accounts{budget::Accounts::Options{}};
   accounts.Register(&plan);
-  pricing::OutputEstimator outputs(8);
+  estimates::OutputEstimator outputs(8);
   Rebuilder rebuilder(plan, &accounts, &outputs);
 
   const absl::StatusOr<ledger::Replayed> replayed = ledger::ReplayLedger(

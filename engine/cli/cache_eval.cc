@@ -1,6 +1,8 @@
 // purser cache-eval --stream S.jsonl: plays requests whose right answers are known against the cache in
 // verified mode, and counts hits and wrong answers.
 
+#include <purser/cache/cache.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -9,7 +11,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cache/cache.h"
 #include "cache/lexical_embedder.h"
 #include "engine/cli/verbs.h"
 #include "nlohmann/json.hpp"

@@ -1,12 +1,13 @@
 // purser check POLICY: every error and lint with file:line:column.
 
+#include <purser/policy_source.h>
+
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "engine/cli/verbs.h"
-#include "engine/revision.h"
 
 namespace purser::cli {
 namespace {
@@ -21,27 +22,16 @@ std::string Count(int count, const char* what) {
 }
 
 void Check(const CheckArguments& arguments) {
-  ModelStatsTable models;
-  ClassStatsTable classes;
-  std::vector<Diagnostics> diagnostics;
-  const auto revision =
-      Revision::Compile({.policy_file = arguments.policy, .policy_text = "", .price_books = arguments.prices},
-                        {.models = &models,
-                         .classes = &classes,
-                         .now_nanos = 0,
-                         .previous = nullptr,
-                         .cache = Revision::Lasting::CacheUse::kNone},
-                        &diagnostics);
   int errors = 0;
   int warnings = 0;
-  for (const Diagnostics& of_file : diagnostics) {
-    for (const Diagnostic& diagnostic : of_file.Sorted()) std::printf("%s\n", diagnostic.ToString().c_str());
-    errors += of_file.errors();
-    warnings += of_file.warnings();
+  for (const PolicyFinding& finding :
+       CheckPolicy({.policy_file = arguments.policy, .price_books = arguments.prices})) {
+    std::printf("%s\n", finding.ToString().c_str());
+    ++(finding.severity == PolicyFinding::Severity::kError ? errors : warnings);
   }
   std::printf("%s: %s, %s\n", arguments.policy.c_str(), Count(errors, "error").c_str(),
               Count(warnings, "warning").c_str());
-  if (revision == nullptr) throw CLI::RuntimeError(1);
+  if (errors > 0) throw CLI::RuntimeError(1);
 }
 
 }  // namespace

@@ -15,10 +15,10 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/cli/verbs.h"
-#include "engine/pricing/json_tree.h"
 #include "engine/pricing/model_compiler.h"
 #include "engine/pricing/price_book.h"
-#include "engine/pricing/stated_rates.h"
+#include "engine/pricing/tables/json_tree.h"
+#include "engine/pricing/tables/stated_rates.h"
 #include "engine/pricing/usage_block.h"
 #include "nlohmann/json.hpp"
 #include "simdjson.h"
@@ -160,8 +160,7 @@ absl::Status Coster::Price(const Case& one, std::string* model, Cost* cost) {
     return absl::InvalidArgumentError("no model is named, in the case or in the response");
   const auto prices = Resolve(one, *model);
   if (!prices.ok()) return prices.status();
-  pricing::Realize(**prices, block_.usage, pricing::ParseServiceTier(one.service_tier), one.region,
-                   time_nanos, cost);
+  pricing::Realize(**prices, block_.usage, ParseServiceTier(one.service_tier), one.region, time_nanos, cost);
   if (cost->state == CostState::kPriced || cost->state == CostState::kPartlyPriced) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat((*prices)->provider, "/", (*prices)->id, ": ", cost->Explain()));
@@ -172,7 +171,7 @@ nlohmann::ordered_json ItemsOf(const Cost& cost) {
   for (const pricing::CostItem& item : cost.items()) {
     Cost one;
     one.Append(item);
-    items.push_back({{"meter", std::string(pricing::NameOf(item.meter))},
+    items.push_back({{"meter", std::string(NameOf(item.meter))},
                      {"units", item.units},
                      {"usd", pricing::ExactDecimals(one).total}});
   }
@@ -180,7 +179,7 @@ nlohmann::ordered_json ItemsOf(const Cost& cost) {
 }
 
 // A response with a long answer is some hundred kilobytes.
-constexpr size_t kMostLineBytes = size_t{64} << 20;
+constexpr size_t kMaxLineBytes = size_t{64} << 20;
 
 // Messages quote what was given, which may be of any length.
 std::string Shortened(std::string_view message) {
@@ -207,9 +206,9 @@ void RunCost(const CostOptions& options) {
   std::ios::sync_with_stdio(false);
   for (int64_t number = 1; std::getline(std::cin, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    if (line.size() > kMostLineBytes) {
-      print_error(number, absl::StrCat("the line has ", line.size(), " bytes; at most ", kMostLineBytes,
-                                       " are read"));
+    if (line.size() > kMaxLineBytes) {
+      print_error(number,
+                  absl::StrCat("the line has ", line.size(), " bytes; at most ", kMaxLineBytes, " are read"));
       continue;
     }
     const simdjson::padded_string padded(line);

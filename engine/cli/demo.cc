@@ -102,7 +102,7 @@ void Demo(const std::string& keep) {
   ManualClock clock(trace->front().time_nanos);
   Options options;
   options.keep_cache = false;
-  options.policy_text = std::string(kDemoPolicy);
+  options.source.policy_text = std::string(kDemoPolicy);
   options.ledger_dir = keep.empty() ? temporary.path() : keep;
   options.clock = &clock;
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);

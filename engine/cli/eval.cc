@@ -11,7 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cli/default_policy_file.h"
 #include "engine/cli/verbs.h"
-#include "engine/routing/evaluation.h"
+#include "engine/learning/quality_metrics.h"
 #include "engine/routing/program.h"
 #include "engine/routing/scorer.h"
 #include "nlohmann/json.hpp"
@@ -20,8 +20,8 @@
 namespace purser::cli {
 namespace {
 
-using routing::Labelled;
-using routing::RoutingQuality;
+using learning::Labelled;
+using learning::RoutingQuality;
 
 struct EvalCommand {
   std::string data;
@@ -118,7 +118,7 @@ void WriteScores(const std::string& path, const std::vector<double>& scores) {
 }
 
 void RunEval(const EvalCommand& command) {
-  const absl::StatusOr<std::vector<Labelled>> data = routing::ReadLabelled(command.data);
+  const absl::StatusOr<std::vector<Labelled>> data = learning::ReadLabelled(command.data);
   if (!data.ok()) Fail("eval", std::string(data.status().message()));
   const Scored scored =
       command.scorer.empty() ? ScoreWithPolicy(command, *data) : ScoreWithScorer(command.scorer, *data);
@@ -132,12 +132,12 @@ void RunEval(const EvalCommand& command) {
     RoutingQuality quality;
   };
   const Baseline baselines[] = {
-      {"length only", "length_only", *MeasureRouting(routing::LengthScores(*data), *data)},
-      {"random", "random", *MeasureRouting(routing::RandomScores(*data, 1), *data)},
-      {"constant", "constant", *MeasureRouting(routing::ConstantScores(*data), *data)},
+      {"length only", "length_only", *MeasureRouting(learning::LengthScores(*data), *data)},
+      {"random", "random", *MeasureRouting(learning::RandomScores(*data, 1), *data)},
+      {"constant", "constant", *MeasureRouting(learning::ConstantScores(*data), *data)},
   };
-  const double strong = routing::MeanStrong(*data);
-  const double weak = routing::MeanWeak(*data);
+  const double strong = learning::MeanStrong(*data);
+  const double weak = learning::MeanWeak(*data);
   const double no_signal_share =
       scored.no_signal < 0 ? -1 : static_cast<double>(scored.no_signal) / static_cast<double>(data->size());
   if (command.json) {

@@ -1,5 +1,7 @@
 // purser explain: the whole reasoning for one request.
 
+#include <purser/purser.h>
+
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -9,7 +11,6 @@
 
 #include "engine/cli/request_file.h"
 #include "engine/cli/verbs.h"
-#include "engine/purser.h"
 
 namespace purser::cli {
 namespace {
@@ -28,12 +29,12 @@ void Explain(const ExplainArguments& arguments) {
     std::fprintf(stderr, "purser explain: %s: %s\n", arguments.request.c_str(), note.c_str());
   Options options;
   options.keep_cache = false;
-  options.policy_file = arguments.policy;
-  options.price_books = arguments.prices;
+  options.source.policy_file = arguments.policy;
+  options.source.price_books = arguments.prices;
   options.ledger_dir = arguments.ledger;
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   if (!engine.ok()) Fail("explain", std::string(engine.status().message()));
-  std::printf("%s", (*engine)->Explain((*file)->request()).c_str());
+  std::printf("%s", (*engine)->Explain((*file)->request()).text.c_str());
 }
 
 }  // namespace

@@ -11,11 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "engine/cli/ledger_calls.h"
 #include "engine/cli/verbs.h"
-#include "engine/routing/evaluation.h"
-#include "engine/routing/observed_calls.h"
+#include "engine/learning/observed_calls.h"
+#include "engine/learning/quality_metrics.h"
+#include "engine/learning/traffic_kinds.h"
+#include "engine/learning/training.h"
 #include "engine/routing/scorer.h"
-#include "engine/routing/traffic_kinds.h"
-#include "engine/routing/training.h"
 #include "google/protobuf/text_format.h"
 
 namespace purser::cli {
@@ -27,10 +27,10 @@ struct FitCommand {
   std::string out;
   int hold_out = 0;
   size_t labels = 0;
-  routing::FitOptions options;
+  learning::FitOptions options;
 };
 
-std::vector<routing::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
+std::vector<learning::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
   const absl::StatusOr<LedgerCalls> read = ReadLedgerCalls(source);
   if (!read.ok()) Fail("fit", std::string(read.status().message()));
   std::printf("%zu calls of %s and %s with an outcome and a prompt; left out: ", read->calls.size(),
@@ -39,7 +39,7 @@ std::vector<routing::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
       "%lld without outcome, %lld without prompt, %lld retried or failed over, %lld not drawn to explore\n",
       static_cast<long long>(read->without_outcome), static_cast<long long>(read->without_prompt),
       static_cast<long long>(read->not_chosen), static_cast<long long>(read->not_explored));
-  absl::StatusOr<routing::ObservedLabels> observed = routing::LabelsOf(read->calls);
+  absl::StatusOr<learning::ObservedLabels> observed = learning::LabelsOf(read->calls);
   if (!observed.ok()) Fail("fit", absl::StrCat(source.ledger, ": ", observed.status().message()));
   std::printf("%zu prompts that both answered, %zu that one did", observed->of_both, observed->of_one);
   if (observed->of_one > 0) {
@@ -51,24 +51,24 @@ std::vector<routing::Labelled> ReadFromLedger(const LedgerCallsSource& source) {
   return std::move(observed->labels);
 }
 
-std::vector<routing::Traffic> Read(const FitCommand& command) {
-  std::vector<routing::Traffic> traffic;
+std::vector<learning::Traffic> Read(const FitCommand& command) {
+  std::vector<learning::Traffic> traffic;
   for (const std::string& path : command.data) {
-    absl::StatusOr<std::vector<routing::Labelled>> data = routing::ReadLabelled(path);
+    absl::StatusOr<std::vector<learning::Labelled>> data = learning::ReadLabelled(path);
     if (!data.ok()) Fail("fit", std::string(data.status().message()));
     traffic.push_back({path, *std::move(data)});
   }
   if (!command.ledger.ledger.empty())
     traffic.push_back({command.ledger.ledger, ReadFromLedger(command.ledger)});
-  std::erase_if(traffic, [](const routing::Traffic& one) { return one.prompts.empty(); });
+  std::erase_if(traffic, [](const learning::Traffic& one) { return one.prompts.empty(); });
   if (traffic.empty())
     Fail("fit", "there is nothing to learn from; expected --data, or --ledger with --prompts");
   return traffic;
 }
 
-routing::Traffic Pooled(const std::vector<routing::Traffic>& traffic) {
-  routing::Traffic pooled;
-  for (const routing::Traffic& one : traffic) {
+learning::Traffic Pooled(const std::vector<learning::Traffic>& traffic) {
+  learning::Traffic pooled;
+  for (const learning::Traffic& one : traffic) {
     absl::StrAppend(&pooled.name, pooled.name.empty() ? "" : ", ", one.name);
     pooled.prompts.insert(pooled.prompts.end(), one.prompts.begin(), one.prompts.end());
   }
@@ -76,15 +76,15 @@ routing::Traffic Pooled(const std::vector<routing::Traffic>& traffic) {
 }
 
 // The kinds of traffic to fit a scorer to each; one, if the sources are few or look alike.
-std::vector<routing::Traffic> KindsOf(std::vector<routing::Traffic> traffic, const FitCommand& command) {
+std::vector<learning::Traffic> KindsOf(std::vector<learning::Traffic> traffic, const FitCommand& command) {
   if (traffic.size() == 1) return traffic;
-  const bool can_be = traffic.size() <= routing::Scorer::kMostKinds &&
-                      std::all_of(traffic.begin(), traffic.end(), [](const routing::Traffic& one) {
-                        return one.prompts.size() >= routing::kLeastPrompts;
+  const bool can_be = traffic.size() <= routing::Scorer::kMaxKinds &&
+                      std::all_of(traffic.begin(), traffic.end(), [](const learning::Traffic& one) {
+                        return one.prompts.size() >= learning::kMinPrompts;
                       });
   if (can_be) {
-    const double told = routing::ShareTold(traffic, command.options.seed);
-    if (told >= routing::kLeastShareTold) {
+    const double told = learning::ShareTold(traffic, command.options.seed);
+    if (told >= learning::kMinShareTold) {
       std::printf(
           "%zu kinds of traffic, told by their words in %.1f%% of prompts not fitted on: each has a scorer "
           "of "
@@ -99,16 +99,16 @@ std::vector<routing::Traffic> KindsOf(std::vector<routing::Traffic> traffic, con
     std::printf(
         "One scorer is for all %zu sources; a scorer each needs at least %zu prompts in each, and at most %d "
         "sources\n\n",
-        traffic.size(), routing::kLeastPrompts, routing::Scorer::kMostKinds);
+        traffic.size(), learning::kMinPrompts, routing::Scorer::kMaxKinds);
   }
   return {Pooled(traffic)};
 }
 
-void PrintRow(const char* name, const routing::Spread& spread) {
+void PrintRow(const char* name, const learning::Spread& spread) {
   std::printf("  %-12s %6.4f ± %.4f\n", name, spread.mean, spread.deviation);
 }
 
-void Print(const routing::FitReport& report) {
+void Print(const learning::FitReport& report) {
   PrintRow("scorer", report.scorer);
   PrintRow("length only", report.length_only);
   PrintRow("random", report.random);
@@ -116,10 +116,10 @@ void Print(const routing::FitReport& report) {
   std::printf(
       "On other prompts, as many and of the same kind, each may differ by %.4f (one standard error).\n",
       report.standard_error);
-  const routing::Settings& chosen = report.chosen;
+  const learning::Settings& chosen = report.chosen;
   std::printf("Best of %d settings that are blended: penalty %g, words %g, trigrams %g, structure scale %g",
-              report.blended, chosen.penalty, chosen.family_share[routing::kWords],
-              chosen.family_share[routing::kTrigrams], chosen.structure_scale);
+              report.blended, chosen.penalty, chosen.family_share[learning::kWords],
+              chosen.family_share[learning::kTrigrams], chosen.structure_scale);
   if (chosen.group_share > 0) std::printf(", %g of each label from its subject", chosen.group_share);
   std::printf("\n");
 }
@@ -135,8 +135,8 @@ void Write(const routing::LearnedScorer& scorer, const std::string& path) {
 }
 
 // Nothing is written: how good a scorer fitted like this is.
-void HoldOut(const FitCommand& command, const routing::Traffic& traffic) {
-  const auto report = routing::HoldOut(traffic.prompts, command.options, command.hold_out, command.labels);
+void HoldOut(const FitCommand& command, const learning::Traffic& traffic) {
+  const auto report = learning::HoldOut(traffic.prompts, command.options, command.hold_out, command.labels);
   if (!report.ok()) Fail("fit", absl::StrCat(traffic.name, ": ", report.status().message()));
   std::printf(
       "%s: APGR on %zu prompts held out from everything, after fitting on the other %zu; mean and spread "
@@ -146,8 +146,8 @@ void HoldOut(const FitCommand& command, const routing::Traffic& traffic) {
   Print(*report);
 }
 
-routing::LearnedScorer Fit(const FitCommand& command, const routing::Traffic& traffic) {
-  absl::StatusOr<routing::Fitted> fitted = routing::FitScorer(traffic.prompts, command.options);
+routing::LearnedScorer Fit(const FitCommand& command, const learning::Traffic& traffic) {
+  absl::StatusOr<learning::Fitted> fitted = learning::FitScorer(traffic.prompts, command.options);
   if (!fitted.ok()) Fail("fit", absl::StrCat(traffic.name, ": ", fitted.status().message()));
   std::printf(
       "%s: %zu prompts; APGR on those that were not fitted on, mean and spread over %d deals into folds:\n",
@@ -163,16 +163,16 @@ routing::LearnedScorer Fit(const FitCommand& command, const routing::Traffic& tr
 }
 
 void RunFit(const FitCommand& command) {
-  const std::vector<routing::Traffic> kinds = KindsOf(Read(command), command);
+  const std::vector<learning::Traffic> kinds = KindsOf(Read(command), command);
   if (command.hold_out > 0) {
-    for (const routing::Traffic& kind : kinds) HoldOut(command, kind);
+    for (const learning::Traffic& kind : kinds) HoldOut(command, kind);
     return;
   }
   if (command.out.empty())
     Fail("fit", "says nowhere where to write the scorer; expected --out, or --hold-out");
   std::vector<routing::LearnedScorer> scorers;
-  for (const routing::Traffic& kind : kinds) scorers.push_back(Fit(command, kind));
-  Write(scorers.size() == 1 ? scorers[0] : routing::CombineScorers(kinds, scorers), command.out);
+  for (const learning::Traffic& kind : kinds) scorers.push_back(Fit(command, kind));
+  Write(scorers.size() == 1 ? scorers[0] : learning::CombineScorers(kinds, scorers), command.out);
   std::printf("Wrote %s\n", command.out.c_str());
 }
 

@@ -7,16 +7,16 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "engine/books/record_export.h"
 #include "engine/cli/outcome_export.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
+#include "engine/economics/record_export.h"
+#include "engine/economics/sqlite_export.h"
 #include "engine/ledger/compaction.h"
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
-#include "engine/ledger/sqlite_export.h"
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
 
 namespace purser::cli {
 namespace {
@@ -118,15 +118,15 @@ void Export(const ExportOptions& options) {
   if (options.sqlite.empty() && options.focus.empty() && options.jsonl.empty() && options.outcomes.empty())
     Fail("ledger export", "say what to write: --sqlite FILE, --focus FILE, --jsonl FILE or --outcomes FILE");
   if (!options.focus.empty()) {
-    ExportRows(options.focus, books::ExportFocus(options.ledger, options.focus), "charge", "charges");
+    ExportRows(options.focus, economics::ExportFocus(options.ledger, options.focus), "charge", "charges");
   }
   if (!options.jsonl.empty()) {
-    ExportRows(options.jsonl, books::ExportOpenTelemetry(options.ledger, options.jsonl), "call", "calls");
+    ExportRows(options.jsonl, economics::ExportOpenTelemetry(options.ledger, options.jsonl), "call", "calls");
   }
   if (!options.outcomes.empty()) WriteOutcomes(options);
   if (options.sqlite.empty()) return;
   const auto rows =
-      ledger::ExportToSqlite(options.ledger, options.sqlite, {.line_items = options.line_items});
+      economics::ExportToSqlite(options.ledger, options.sqlite, {.line_items = options.line_items});
   if (!rows.ok()) Fail("ledger export", std::string(rows.status().message()));
   std::printf("%s: %s in table calls; ask it, for instance: sqlite3 -box %s 'SELECT * FROM cost_by_model'\n",
               options.sqlite.c_str(), PluralOf(*rows, "row", "rows").c_str(), options.sqlite.c_str());

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cli/lines_by_request.h"
-#include "engine/cli/told_outcome.h"
+#include "engine/cli/outcome_value.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"

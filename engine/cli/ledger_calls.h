@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/routing/observed_calls.h"
+#include "engine/learning/observed_calls.h"
 
 namespace purser::cli {
 
@@ -20,7 +20,7 @@ struct LedgerCallsSource {
 };
 
 struct LedgerCalls {
-  std::vector<routing::ObservedCall> calls;
+  std::vector<learning::ObservedCall> calls;
   // Settled calls of the two that were left out:
   int64_t without_outcome = 0;
   int64_t without_prompt = 0;

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "engine/engine_fixture.h"
+#include "tests/support/engine_fixture.h"
 
 namespace purser::cli {
 namespace {
@@ -38,8 +38,8 @@ class LedgerCallsTest : public EngineTest {
       engine->Decide(request, &decision);
       EXPECT_EQ(decision.action, Action::kDispatch) << decision.reason;
       engine->MarkDispatched(decision.ticket);
-      const pricing::Usage usage = UsageOf(10, 10);
-      Outcome outcome;
+      const Usage usage = UsageOf(10, 10);
+      CallResult outcome;
       outcome.usage = &usage;
       if (i + 1 < count) outcome.success = i % 3 == 0 ? 1 : 0;
       EXPECT_EQ(engine->Settle(decision.ticket, outcome).result, SettleResult::kSettled);
@@ -67,7 +67,7 @@ TEST_F(LedgerCallsTest, OutcomesAreJoinedWithPromptsByRequestId) {
   EXPECT_EQ(all->without_prompt, 1);
   ASSERT_EQ(all->calls.size(), static_cast<size_t>(kCalls - 2));
   int big = 0;
-  for (const routing::ObservedCall& call : all->calls) {
+  for (const learning::ObservedCall& call : all->calls) {
     const int i = std::stoi(call.prompt.substr(7));
     EXPECT_EQ(call.strong, served[i] == "big") << i;
     EXPECT_EQ(call.good, i % 3 == 0 ? 1 : 0) << i;
@@ -80,7 +80,7 @@ TEST_F(LedgerCallsTest, OutcomesAreJoinedWithPromptsByRequestId) {
   ASSERT_TRUE(explored.ok()) << explored.status();
   EXPECT_GT(explored->not_explored, kCalls / 4);
   int still_big = 0;
-  for (const routing::ObservedCall& call : explored->calls) still_big += call.strong ? 1 : 0;
+  for (const learning::ObservedCall& call : explored->calls) still_big += call.strong ? 1 : 0;
   EXPECT_EQ(still_big, big);
   EXPECT_GT(big, 5);
 }

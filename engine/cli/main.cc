@@ -1,5 +1,7 @@
 // The `purser` command.
 
+#include <purser/version.h>
+
 #include <cstdio>
 #include <string>
 
@@ -18,6 +20,7 @@ bool HasVerb(const CLI::App& app, const std::string& name) {
 
 int main(int argc, char** argv) {
   CLI::App app("Purser prices every model call before it is made, and keeps the books after it.", "purser");
+  app.set_version_flag("--version", "purser " + std::string(purser::kVersion), "Print the version and exit");
   app.require_subcommand(1);
   app.footer("`purser VERB --help` shows a verb's options and an example.");
   app.get_formatter()->column_width(34);

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "engine/engine_fixture.h"
 #include "engine/routing/outcome_neighbours.h"
+#include "tests/support/engine_fixture.h"
 
 namespace purser::cli {
 namespace {
@@ -26,8 +26,8 @@ class OutcomeExportTest : public EngineTest {
       engine->Decide(request, &decision);
       ASSERT_EQ(decision.model, "small") << decision.reason;
       engine->MarkDispatched(decision.ticket);
-      const pricing::Usage usage = UsageOf(10, 10);
-      Outcome outcome;
+      const Usage usage = UsageOf(10, 10);
+      CallResult outcome;
       outcome.usage = &usage;
       if (i + 1 < count) outcome.success = i % 4 == 0 ? 0 : 1;
       ASSERT_EQ(engine->Settle(decision.ticket, outcome).result, SettleResult::kSettled);

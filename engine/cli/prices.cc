@@ -9,9 +9,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cli/verbs.h"
-#include "engine/pricing/book_diff.h"
-#include "engine/pricing/import.h"
 #include "engine/pricing/price_book.h"
+#include "engine/pricing/tables/book_diff.h"
+#include "engine/pricing/tables/import.h"
 
 namespace purser::cli {
 namespace {

@@ -1,6 +1,6 @@
 // purser reconcile LEDGER --openai|--anthropic|--focus FILE: the provider's bill against the books.
 
-#include "engine/books/reconcile.h"
+#include "engine/economics/reconcile.h"
 
 #include <cstdio>
 #include <fstream>
@@ -20,8 +20,8 @@
 namespace purser::cli {
 namespace {
 
-using books::InvoiceFormat;
-using books::ReconcileRow;
+using economics::InvoiceFormat;
+using economics::ReconcileRow;
 
 struct ReconcileCommand {
   std::string ledger, openai, anthropic, focus, provider;
@@ -41,12 +41,12 @@ std::string ReadWhole(const std::string& path) {
 
 std::vector<ReconcileRow> Compare(const ReconcileCommand& command, const std::string& file,
                                   InvoiceFormat format) {
-  auto invoice = books::ReadInvoice(ReadWhole(file), format);
+  auto invoice = economics::ReadInvoice(ReadWhole(file), format);
   if (!invoice.ok()) Fail("reconcile", file + ": " + std::string(invoice.status().message()));
   std::string provider = command.provider;
   if (provider.empty() && format == InvoiceFormat::kOpenAi) provider = "openai";
   if (provider.empty() && format == InvoiceFormat::kAnthropic) provider = "anthropic";
-  books::Reconciliation reconciliation(
+  economics::Reconciliation reconciliation(
       *std::move(invoice), {.provider = provider, .tolerance_share = command.tolerance_percent / 100});
   auto reader = ledger::RecordReader::Open(command.ledger);
   if (!reader.ok()) Fail("reconcile", std::string(reader.status().message()));
@@ -76,7 +76,7 @@ int64_t Book(const ReconcileCommand& command, const std::string& file,
   int64_t booked = 0;
   for (const ReconcileRow& row : rows) {
     if (row.correction_nanos == 0) continue;
-    const std::string id = books::Reconciliation::CorrectionId(row.key);
+    const std::string id = economics::Reconciliation::CorrectionId(row.key);
     const std::string reason = "invoice " + file;
     ledger::AdjustedView adjusted;
     adjusted.request_id = id;
@@ -135,7 +135,7 @@ void PrintJson(const std::vector<ReconcileRow>& rows) {
   for (const ReconcileRow& row : rows) {
     nlohmann::ordered_json json = {
         {"day", row.key.day}, {"model", row.key.model}, {"state", NameOf(row.state)}};
-    const auto put = [&json](const std::string& side, const books::Used& used) {
+    const auto put = [&json](const std::string& side, const economics::Used& used) {
       if (used.calls) json[side + "_calls"] = *used.calls;
       if (used.tokens) json[side + "_tokens"] = *used.tokens;
       if (used.cost_nanos) json[side + "_usd"] = FormatUsd(*used.cost_nanos);

@@ -236,8 +236,8 @@ void Replay(const ReplayArguments& arguments) {
   ManualClock clock(trace->empty() ? 0 : trace->front().time_nanos);
   Options options;
   options.keep_cache = false;
-  options.policy_file = arguments.policy;
-  options.price_books = arguments.prices;
+  options.source.policy_file = arguments.policy;
+  options.source.price_books = arguments.prices;
   options.ledger_dir = arguments.ledger;
   options.clock = &clock;
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
@@ -246,25 +246,23 @@ void Replay(const ReplayArguments& arguments) {
     std::printf("the ledger already held %s records; this replay adds to them\n\n",
                 WithCommas((*engine)->recovered().records).c_str());
   }
-  std::shared_ptr<const Revision> shadow;
+  LoadedPolicy shadow;
   if (!arguments.shadow.empty()) {
-    Options of_shadow;
-    of_shadow.policy_file = arguments.shadow;
-    of_shadow.price_books = arguments.prices;
-    absl::StatusOr<std::shared_ptr<const Revision>> loaded = (*engine)->LoadShadow(of_shadow);
+    absl::StatusOr<LoadedPolicy> loaded =
+        (*engine)->LoadShadowPolicy({.policy_file = arguments.shadow, .price_books = arguments.prices});
     if (!loaded.ok()) Fail("replay", std::string(loaded.status().message()));
     shadow = *std::move(loaded);
   }
   const absl::StatusOr<ReplayTotals> totals =
-      RunReplay(*trace, {.calls_per_second = arguments.rate, .shadow = shadow.get()}, engine->get(), &clock);
+      RunReplay(*trace, {.calls_per_second = arguments.rate, .shadow = shadow}, engine->get(), &clock);
   if (!totals.ok()) Fail("replay", std::string(totals.status().message()));
   if (arguments.json) {
     Json json = ToJson(*totals);
-    if (shadow != nullptr) json["shadow"] = ShadowToJson(totals->shadow, arguments.shadow);
+    if (shadow) json["shadow"] = ShadowToJson(totals->shadow, arguments.shadow);
     std::printf("%s\n", json.dump().c_str());
   } else {
     Print(*totals, arguments);
-    if (shadow != nullptr) PrintShadow(totals->shadow, arguments.shadow);
+    if (shadow) PrintShadow(totals->shadow, arguments.shadow);
   }
 }
 

@@ -11,7 +11,7 @@
 #include "engine/cli/request_file.h"
 #include "engine/pricing/cost.h"
 #include "engine/pricing/usage_block.h"
-#include "engine/revision.h"
+#include "engine/revision/revision.h"
 
 namespace purser::cli {
 namespace {
@@ -38,7 +38,7 @@ const char* RefusalName(Refusal refusal) {
 
 class Replayer {
  public:
-  Replayer(Engine* engine, const Revision* shadow, ManualClock* clock)
+  Replayer(Engine* engine, const LoadedPolicy& shadow, ManualClock* clock)
       : engine_(*engine), shadow_(shadow), clock_(*clock) {}
 
   absl::Status Play(const TracedCall& traced) {
@@ -57,12 +57,12 @@ class Replayer {
     engine_.Decide(request, &decision_);
     const int64_t decided_nanos = NanosSince(start);
     // Asked before anything of the outcome is learned, as it would be in service; not part of the overhead.
-    if (shadow_ != nullptr) engine_.DecideInShadow(*shadow_, request, decision_, &watched_);
+    if (shadow_) engine_.DecideShadow(shadow_, request, decision_, &watched_);
     const SteadyClock::time_point settling = SteadyClock::now();
     Settlement settlement;
     if (decision_.action == Action::kDispatch) {
       engine_.MarkDispatched(decision_.ticket);
-      Outcome outcome;
+      CallResult outcome;
       outcome.usage = &usage_;
       outcome.latency_ms = call.latency_ms();
       outcome.revenue_nanos = traced.revenue_nanos;
@@ -70,7 +70,7 @@ class Replayer {
       settlement = engine_.Settle(decision_.ticket, outcome);
     }
     totals_.overhead_nanos.push_back(decided_nanos + NanosSince(settling));
-    if (shadow_ != nullptr) CompareShadow(request, settlement);
+    if (shadow_) CompareShadow(request, settlement);
 
     if (decision_.action == Action::kRefuse) {
       Refused(request, &feature);
@@ -122,7 +122,7 @@ class Replayer {
       shadow.only_policy_refuses += refused ? 1 : 0;
     }
     if (!watched_.comparable) return;
-    const Revision::Candidate& candidate = shadow_->candidates()[watched_.candidate_index];
+    const Revision::Candidate& candidate = shadow_.revision()->candidates()[watched_.candidate_index];
     int64_t cost = 0;
     int64_t unpriced = 0;
     AddCost(candidate.prices, candidate.priced.service_tier, request, &cost, &unpriced);
@@ -184,7 +184,7 @@ class Replayer {
   }
 
   void PriceBaselines(const Request& request, ReplayTotals::FeatureRow* feature) {
-    const Revision& revision = *decision_.revision;
+    const Revision& revision = *decision_.policy.revision();
     const std::vector<Revision::Candidate>& candidates = revision.candidates();
     totals_.constants.resize(candidates.size());
     for (size_t i = 0; i < candidates.size(); ++i) {
@@ -201,13 +201,12 @@ class Replayer {
       if (traced == nullptr) traced = revision.book().Resolve(request.model).value_or(nullptr);
     }
     const int64_t before = totals_.traced_nanos;
-    AddCost(traced, pricing::ServiceTier::kUnstated, request, &totals_.traced_nanos,
-            &totals_.traced_unpriced_calls);
+    AddCost(traced, ServiceTier::kUnstated, request, &totals_.traced_nanos, &totals_.traced_unpriced_calls);
     feature->traced_nanos += totals_.traced_nanos - before;
   }
 
-  void AddCost(const pricing::ModelPrices* prices, pricing::ServiceTier tier, const Request& request,
-               int64_t* nanos, int64_t* unpriced) {
+  void AddCost(const pricing::ModelPrices* prices, ServiceTier tier, const Request& request, int64_t* nanos,
+               int64_t* unpriced) {
     if (prices != nullptr)
       pricing::Realize(*prices, usage_, tier, request.region, request.time_nanos, &cost_);
     if (prices == nullptr || cost_.state != pricing::CostState::kPriced) {
@@ -218,13 +217,13 @@ class Replayer {
   }
 
   Engine& engine_;
-  const Revision* const shadow_;
+  const LoadedPolicy shadow_;
   ManualClock& clock_;
   ReplayTotals totals_;
   Decision decision_;
   ShadowDecision watched_;
   pricing::UsageReader reader_;
-  pricing::Usage usage_;
+  Usage usage_;
   pricing::Cost cost_;
   RequestParts parts_;
   // What was sent for a task before: its size, and what stands for it in the cache's key.

@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_CLI_REPLAY_RUN_H_
 #define PURSER_ENGINE_CLI_REPLAY_RUN_H_
 
+#include <purser/purser.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +13,6 @@
 
 #include "absl/status/statusor.h"
 #include "engine/cli/trace_file.h"
-#include "engine/purser.h"
 
 namespace purser::cli {
 
@@ -96,8 +97,8 @@ struct ReplayTotals {
 };
 
 struct ReplayOptions {
-  double calls_per_second = 0;       // 0: as fast as it goes.
-  const Revision* shadow = nullptr;  // Of the engine; asked about every call. Null: none.
+  double calls_per_second = 0;  // 0: as fast as it goes.
+  LoadedPolicy shadow;          // Of the engine; asked about every call. Empty: none.
 };
 
 // Replays `trace` through `engine`, whose clock must be `clock`: it is set to each call's time.

@@ -3,7 +3,7 @@
 #include <fstream>
 #include <string>
 
-#include "engine/engine_fixture.h"
+#include "tests/support/engine_fixture.h"
 
 namespace purser::cli {
 namespace {
@@ -38,9 +38,9 @@ constexpr char kShadow[] = R"(
 
 TEST_F(ReplayRunTest, AShadowIsPricedAtTheTracedTokens) {
   const auto engine = Open(kTestCandidates);
-  const auto shadow = engine->LoadShadow(OptionsFor(kShadow));
+  const auto shadow = engine->LoadShadowPolicy(SourceFor(kShadow));
   ASSERT_TRUE(shadow.ok()) << shadow.status();
-  const auto totals = RunReplay(Trace(), {.shadow = shadow->get()}, engine.get(), &clock_);
+  const auto totals = RunReplay(Trace(), {.shadow = *shadow}, engine.get(), &clock_);
   ASSERT_TRUE(totals.ok()) << totals.status();
   EXPECT_EQ(totals->cost_nanos, 3 * 1'200'000);
   const ReplayTotals::Shadow& watched = totals->shadow;
@@ -60,10 +60,10 @@ TEST_F(ReplayRunTest, AShadowIsPricedAtTheTracedTokens) {
 TEST_F(ReplayRunTest, WatchingChangesNothing) {
   const auto alone = Open(kTestCandidates);
   const auto watched = Open(kTestCandidates);
-  const auto shadow = watched->LoadShadow(OptionsFor(kShadow));
+  const auto shadow = watched->LoadShadowPolicy(SourceFor(kShadow));
   ASSERT_TRUE(shadow.ok()) << shadow.status();
   const auto a = RunReplay(Trace(), {}, alone.get(), &clock_);
-  const auto b = RunReplay(Trace(), {.shadow = shadow->get()}, watched.get(), &clock_);
+  const auto b = RunReplay(Trace(), {.shadow = *shadow}, watched.get(), &clock_);
   ASSERT_TRUE(a.ok() && b.ok());
   EXPECT_EQ(a->cost_nanos, b->cost_nanos);
   EXPECT_EQ(a->expected_nanos, b->expected_nanos);

@@ -11,13 +11,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "engine/books/findings.h"
-#include "engine/books/new_file.h"
-#include "engine/books/report_page.h"
+#include "engine/base/new_file.h"
 #include "engine/cli/report_findings.h"
 #include "engine/cli/report_text.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
+#include "engine/economics/findings.h"
+#include "engine/economics/report_page.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/ledger/rollup.h"
@@ -46,7 +46,7 @@ struct Books {
   std::vector<Rollup> rollups;
   Totals total;
   std::string first_day, last_day;
-  books::Span span;
+  economics::Span span;
   ledger::LogScanner::End end;
 };
 
@@ -365,12 +365,12 @@ void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& bre
   }
 }
 
-void WritePage(const ReportOptions& options, const Books& books, const books::Findings* findings) {
+void WritePage(const ReportOptions& options, const Books& books, const economics::Findings* findings) {
   if (findings == nullptr)
     Fail("report", options.ledger + " has no settled calls yet: there is nothing to show");
-  const std::string page =
-      books::ReportPage(*findings, {.title = options.ledger, .from = books.first_day, .to = books.last_day});
-  auto file = books::NewFile::Create(options.html, /*replace=*/true);
+  const std::string page = economics::ReportPage(
+      *findings, {.title = options.ledger, .from = books.first_day, .to = books.last_day});
+  auto file = NewFile::Create(options.html, /*replace=*/true);
   if (!file.ok()) Fail("report", std::string(file.status().message()));
   file->Write(page);
   if (const absl::Status status = file->Finish(); !status.ok()) Fail("report", std::string(status.message()));
@@ -387,20 +387,20 @@ void Report(const ReportOptions& options) {
     if (!by.ok()) Fail("report", "--by: " + std::string(by.status().message()));
     breakdowns = {*by};
   }
-  books::Economics economics;
+  economics::Economics economics;
   if (!options.economics.empty()) {
-    auto loaded = books::Economics::Load(options.economics);
+    auto loaded = economics::Economics::Load(options.economics);
     if (!loaded.ok()) Fail("report", std::string(loaded.status().message()));
     economics = *std::move(loaded);
   }
   const Books books = Read(options, breakdowns);
   if (options.csv) return PrintCsv(books, breakdowns);
   if (!options.by.empty() && options.json) return PrintJson(books, breakdowns);
-  std::unique_ptr<books::Findings> findings;
+  std::unique_ptr<economics::Findings> findings;
   if ((options.by.empty() || !options.html.empty()) && books.total.calls > 0) {
     Progress progress;
-    auto found = books::Find(options.ledger, books.span, std::move(economics),
-                             [&progress](const ledger::LogScanner& scanner) { progress.Tick(scanner); });
+    auto found = economics::Find(options.ledger, books.span, std::move(economics),
+                                 [&progress](const ledger::LogScanner& scanner) { progress.Tick(scanner); });
     if (!found.ok()) Fail("report", std::string(found.status().message()));
     findings = *std::move(found);
   }

@@ -15,7 +15,7 @@
 namespace purser::cli {
 namespace {
 
-using books::Findings;
+using economics::Findings;
 using Align = Table::Align;
 
 std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
@@ -27,7 +27,7 @@ void Title(const char* title) { std::printf("\n%s\n", title); }
 
 void PrintUnits(const Findings& found) {
   Title("What one costs");
-  const books::UnitCosts& units = found.units;
+  const economics::UnitCosts& units = found.units;
   const auto line = [](const char* what, int64_t nanos, const std::string& more = "") {
     if (nanos != 0) std::printf("  %-22s %16s   %s\n", what, Usd(nanos).c_str(), more.c_str());
   };
@@ -51,7 +51,7 @@ void PrintClasses(const Findings& found, size_t top) {
                {"per request", Align::kRight},
                {""}});
   for (size_t i = 0; i < std::min(found.classes.size(), top + 1); ++i) {
-    const books::ClassMargin& one = found.classes[i];
+    const economics::ClassMargin& one = found.classes[i];
     table.AddRow({NameOr(one.name, "(none)"), WithCommas(one.calls), one.earns ? Usd(one.revenue_nanos) : "-",
                   Usd(one.cost_nanos), one.earns ? Usd(one.margin_nanos()) : "-",
                   one.earns ? Usd(one.per_request(one.margin_nanos())) : "-",
@@ -71,7 +71,7 @@ void PrintTiers(const Findings& found) {
                {"cost of revenue", Align::kRight},
                {"loss from", Align::kRight},
                {"lifetime", Align::kRight}});
-  for (const books::TierMonth& tier : found.tiers) {
+  for (const economics::TierMonth& tier : found.tiers) {
     table.AddRow({NameOr(tier.tier, "(none)"), WithCommas(tier.customer_months),
                   Usd(tier.Each(tier.revenue_nanos)), Usd(tier.Each(tier.cost_nanos)),
                   Usd(tier.Each(tier.margin_nanos())), Percent(tier.cost_nanos, tier.revenue_nanos),
@@ -94,7 +94,7 @@ void PrintTasks(const Findings& found, size_t top) {
                {"dearest task"},
                {"", Align::kRight}});
   for (size_t i = 0; i < std::min(found.tasks.size(), top + 1); ++i) {
-    const books::TaskMultiple& one = found.tasks[i];
+    const economics::TaskMultiple& one = found.tasks[i];
     table.AddRow({NameOr(one.request_class, "(none)"), WithCommas(one.tasks), Usd(one.per_task_nanos),
                   Usd(one.single_shot_nanos), absl::StrFormat("%.1fx", one.multiple()),
                   Printable(one.dearest_task).substr(0, 32), Usd(one.dearest_nanos)});
@@ -112,7 +112,7 @@ void PrintSlos(const Findings& found) {
                {"burn 1 h", Align::kRight},
                {"6 h", Align::kRight},
                {""}});
-  for (const books::CostSlo& slo : found.slos) {
+  for (const economics::CostSlo& slo : found.slos) {
     table.AddRow({Printable(slo.request_class), Usd(slo.limit_nanos),
                   absl::StrFormat("%g %%", slo.target * 100), Percent(slo.calls - slo.over, slo.calls),
                   absl::StrFormat("%.1f", slo.burn_1h), absl::StrFormat("%.1f", slo.burn_6h),
@@ -126,7 +126,7 @@ void PrintSlos(const Findings& found) {
 
 void PrintForecast(const Findings& found) {
   if (!found.forecast) return;
-  const books::Forecast& forecast = *found.forecast;
+  const economics::Forecast& forecast = *found.forecast;
   Title("Forecast");
   std::string budget;
   if (forecast.budget_nanos) {
@@ -143,7 +143,7 @@ void PrintForecast(const Findings& found) {
 void PrintFlags(const Findings& found) {
   Title("Red flags");
   if (found.flags.empty()) std::printf("  none\n");
-  for (const books::RedFlag& flag : found.flags) {
+  for (const economics::RedFlag& flag : found.flags) {
     std::printf("  ! %s\n    %s\n", Printable(flag.what).c_str(), Printable(flag.evidence).c_str());
   }
 }
@@ -151,11 +151,11 @@ void PrintFlags(const Findings& found) {
 void PrintAnomalies(const Findings& found) {
   if (found.anomalies.empty()) return;
   Title("Hours that cost far more than they do (UTC)");
-  for (const books::Anomaly& anomaly : found.anomalies) {
+  for (const economics::Anomaly& anomaly : found.anomalies) {
     std::printf("  %s  %s  %s, usually %s\n", HourText(anomaly.hour).c_str(),
                 NameOr(anomaly.request_class, "(no class)").c_str(), Usd(anomaly.cost_nanos).c_str(),
                 Usd(anomaly.usual_nanos).c_str());
-    for (const books::Anomaly::Cause& cause : anomaly.causes) {
+    for (const economics::Anomaly::Cause& cause : anomaly.causes) {
       std::printf("      %s %s: %s more\n", cause.dimension.c_str(), Printable(cause.value).c_str(),
                   Usd(cause.excess_nanos).c_str());
     }
@@ -182,7 +182,7 @@ void PrintFindings(const Findings& findings, size_t top) {
 void PrintFindingsJson(const Findings& findings) {
   using Json = nlohmann::ordered_json;
   const auto print = [](const Json& json) { std::printf("%s\n", ledger::JsonLine(json).c_str()); };
-  const books::UnitCosts& units = findings.units;
+  const economics::UnitCosts& units = findings.units;
   print({{"section", "unit_costs"},
          {"call_usd", FormatUsd(units.per_call)},
          {"thousand_tokens_usd", FormatUsd(units.per_1000_tokens)},
@@ -192,7 +192,7 @@ void PrintFindingsJson(const Findings& findings) {
          {"customer_months", units.customer_months},
          {"fixed_usd", FormatUsd(units.fixed_nanos)},
          {"fixed_unused_usd", FormatUsd(units.fixed_unused_nanos)}});
-  for (const books::ClassMargin& one : findings.classes) {
+  for (const economics::ClassMargin& one : findings.classes) {
     Json json = {{"section", "class"},
                  {"class", one.name},
                  {"calls", one.calls},
@@ -204,7 +204,7 @@ void PrintFindingsJson(const Findings& findings) {
     }
     print(json);
   }
-  for (const books::TierMonth& tier : findings.tiers) {
+  for (const economics::TierMonth& tier : findings.tiers) {
     Json json = {{"section", "customer_tier"},
                  {"tier", tier.tier},
                  {"customer_months", tier.customer_months},
@@ -215,7 +215,7 @@ void PrintFindingsJson(const Findings& findings) {
     if (tier.lifetime_nanos) json["lifetime_usd"] = FormatUsd(*tier.lifetime_nanos);
     print(json);
   }
-  for (const books::TaskMultiple& one : findings.tasks) {
+  for (const economics::TaskMultiple& one : findings.tasks) {
     print({{"section", "task_multiple"},
            {"class", one.request_class},
            {"tasks", one.tasks},
@@ -225,7 +225,7 @@ void PrintFindingsJson(const Findings& findings) {
            {"dearest_task", one.dearest_task},
            {"dearest_usd", FormatUsd(one.dearest_nanos)}});
   }
-  for (const books::CostSlo& slo : findings.slos) {
+  for (const economics::CostSlo& slo : findings.slos) {
     print({{"section", "objective"},
            {"class", slo.request_class},
            {"limit_usd", FormatUsd(slo.limit_nanos)},
@@ -241,7 +241,7 @@ void PrintFindingsJson(const Findings& findings) {
                                           : ""}});
   }
   if (findings.forecast) {
-    const books::Forecast& forecast = *findings.forecast;
+    const economics::Forecast& forecast = *findings.forecast;
     Json json = {{"section", "forecast"},
                  {"month", forecast.month},
                  {"so_far_usd", FormatUsd(forecast.so_far_nanos)},
@@ -251,13 +251,13 @@ void PrintFindingsJson(const Findings& findings) {
     if (forecast.budget_nanos) json["budget_usd"] = FormatUsd(*forecast.budget_nanos);
     print(json);
   }
-  for (const books::RedFlag& flag : findings.flags) {
+  for (const economics::RedFlag& flag : findings.flags) {
     print({{"section", "red_flag"},
            {"flag", NameOf(flag.kind)},
            {"what", flag.what},
            {"evidence", flag.evidence}});
   }
-  for (const books::Anomaly& anomaly : findings.anomalies) {
+  for (const economics::Anomaly& anomaly : findings.anomalies) {
     Json json = {{"section", "anomaly"},
                  {"hour", HourText(anomaly.hour)},
                  {"class", anomaly.request_class},
@@ -265,7 +265,7 @@ void PrintFindingsJson(const Findings& findings) {
                  {"usual_usd", FormatUsd(anomaly.usual_nanos)},
                  {"score", anomaly.score},
                  {"causes", Json::array()}};
-    for (const books::Anomaly::Cause& cause : anomaly.causes) {
+    for (const economics::Anomaly::Cause& cause : anomaly.causes) {
       json["causes"].push_back({{"dimension", cause.dimension},
                                 {"value", cause.value},
                                 {"excess_usd", FormatUsd(cause.excess_nanos)}});

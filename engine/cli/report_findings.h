@@ -3,13 +3,13 @@
 
 #include <string>
 
-#include "engine/books/findings.h"
+#include "engine/economics/findings.h"
 
 namespace purser::cli {
 
-// What `purser report` prints of books::Findings, after its sums.
-void PrintFindings(const books::Findings& findings, size_t top);
-void PrintFindingsJson(const books::Findings& findings);
+// What `purser report` prints of economics::Findings, after its sums.
+void PrintFindings(const economics::Findings& findings, size_t top);
+void PrintFindingsJson(const economics::Findings& findings);
 
 // "2026-03-02 14:00" of an hour since 1970.
 std::string HourText(int64_t hour);

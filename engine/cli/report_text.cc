@@ -5,7 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "engine/books/utf8.h"
+#include "engine/base/utf8.h"
 #include "engine/cli/table.h"
 #include "policies/amount.h"
 
@@ -13,11 +13,11 @@ namespace purser::cli {
 namespace {
 
 constexpr size_t kGap = 2;
-constexpr size_t kLeastLeft = 8;
+constexpr size_t kMinLeft = 8;
 
 // The length of the UTF-8 sequence that begins at text[0]; 0: none that is valid and printable.
 size_t PrintableLength(std::string_view text) {
-  const auto [bytes, point] = books::CharacterAt(text, 0);
+  const auto [bytes, point] = CharacterAt(text, 0);
   const bool control = point < 0x20 || (point >= 0x7f && point < 0xa0) ||
                        (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
                        (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
@@ -50,7 +50,7 @@ void CutToWidth(size_t left, size_t width, std::vector<std::vector<std::string>>
   const auto lefts_end = widths.begin() + static_cast<std::ptrdiff_t>(left);
   for (; total > width; --total) {
     const auto widest = std::max_element(widths.begin(), lefts_end);
-    if (widest == lefts_end || *widest <= kLeastLeft) break;
+    if (widest == lefts_end || *widest <= kMinLeft) break;
     --*widest;
   }
   for (auto& row : *rows) {

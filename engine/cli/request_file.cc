@@ -13,7 +13,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/util/json_util.h"
 #include "nlohmann/json.hpp"
-#include "policies/policy.pb.h"
+#include "purser/policy.pb.h"
 
 namespace purser::cli {
 

@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_CLI_REQUEST_FILE_H_
 #define PURSER_ENGINE_CLI_REQUEST_FILE_H_
 
+#include <purser/request.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,8 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "engine/request.h"
-#include "policies/trace.pb.h"
+#include "purser/trace.pb.h"
 
 namespace purser::cli {
 

@@ -7,14 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/cli/verbs.h"
-#include "engine/pricing/token_estimate.h"
+#include "engine/estimates/token_estimate.h"
 #include "nlohmann/json.hpp"
 #include "simdjson.h"
 
 namespace purser::cli {
 namespace {
 
-using pricing::TokenFamily;
+using estimates::TokenFamily;
 
 struct TokensOptions {
   std::string family;
@@ -38,11 +38,11 @@ std::string ReadLine(simdjson::dom::parser* parser, const std::string& line, nlo
 }
 
 void Tokens(const TokensOptions& options) {
-  const auto family = pricing::ParseTokenFamily(options.family);
+  const auto family = estimates::ParseTokenFamily(options.family);
   if (!family) {
     std::string known;
-    for (int f = 0; f < pricing::kTokenFamilies; ++f) {
-      const std::string_view name = pricing::TokenFamilyName(static_cast<TokenFamily>(f));
+    for (int f = 0; f < estimates::kTokenFamilies; ++f) {
+      const std::string_view name = estimates::TokenFamilyName(static_cast<TokenFamily>(f));
       absl::StrAppend(&known, f == 0 ? "" : ", ", absl::string_view(name.data(), name.size()));
     }
     Fail("tokens",
@@ -62,7 +62,7 @@ void Tokens(const TokensOptions& options) {
       std::fprintf(stderr, "purser tokens: line %lld: %s\n", static_cast<long long>(number), error.c_str());
       continue;
     }
-    const pricing::TextFeatures features = pricing::ReadText(text);
+    const estimates::TextFeatures features = estimates::ReadText(text);
     nlohmann::ordered_json answer = {{"id", std::move(id)}, {"tokens", EstimateTokens(*family, features)}};
     if (options.bound) answer["bound"] = TokenBound(*family, features);
     const std::string out = answer.dump() + "\n";

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "policies/trace.pb.h"
+#include "purser/trace.pb.h"
 
 namespace purser::cli {
 

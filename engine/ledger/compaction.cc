@@ -13,13 +13,13 @@
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record.h"
 #include "engine/ledger/segment_reader.h"
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
 
 namespace purser::ledger {
 namespace {
 
 // Larger than any segment that LogOptions is meant for; a frame that claims more is damaged.
-constexpr uint64_t kMostSegmentBytes = uint64_t{1} << 32;
+constexpr uint64_t kMaxSegmentBytes = uint64_t{1} << 32;
 
 class BytesFile final : public ReadableFile {
  public:
@@ -53,7 +53,7 @@ absl::StatusOr<std::string> Decompress(const std::string& compressed, const std:
                                             "); restore it from a backup of this ledger"));
   };
   const unsigned long long size = ZSTD_getFrameContentSize(compressed.data(), compressed.size());
-  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMostSegmentBytes) {
+  if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > kMaxSegmentBytes) {
     return damaged("not a compressed segment");
   }
   std::string bytes(size, '\0');

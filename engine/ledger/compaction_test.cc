@@ -10,10 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/log_scanner.h"
-#include "engine/ledger/memory_file_system.h"
 #include "engine/ledger/record.h"
 #include "gtest/gtest.h"
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
+#include "tests/support/memory_file_system.h"
 
 namespace purser::ledger {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/ledger/sample_records.h"
 #include "gtest/gtest.h"
+#include "tests/support/sample_records.h"
 
 namespace purser::ledger {
 namespace {

@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_LEDGER_LOG_H_
 #define PURSER_ENGINE_LEDGER_LOG_H_
 
+#include <purser/clock.h>
+
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -10,7 +12,6 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "engine/clock.h"
 #include "engine/ledger/file_system.h"
 
 namespace purser::ledger {
@@ -51,7 +52,7 @@ struct LogOptions {
   // Disk space is taken this much ahead of need.
   uint64_t allocate_bytes = 4u << 20;
   // Kept allocated beyond what ordinary appends may use, so that a full disk can still book what has been
-  // spent: see Room.
+  // spent: see Reserve.
   uint64_t reserve_bytes = 256u << 10;
   // A thread of the log's own syncs this often (so that a power loss costs at most this much of what was not
   // synced explicitly), closes full segments and begins new ones by age; a second one makes memory ready in
@@ -64,7 +65,7 @@ struct LogOptions {
 };
 
 // What may use the reserve: grants must not, so that what they lead to can.
-enum class Room { kOrdinary, kReserve };
+enum class Reserve { kLeave, kUse };
 
 class Log {
  public:
@@ -96,9 +97,9 @@ class Log {
   // nothing; waits for no disk unless a segment has to be begun. Returns the frame's sequence number, or 0 if
   // it was not written: the disk is full (tried again at every call, and by the background thread), a failed
   // Sync (for good) or, with status() OK, a payload above kMaxPayload.
-  virtual uint64_t Append(uint32_t type, std::string_view payload, Room room = Room::kOrdinary) = 0;
+  virtual uint64_t Append(uint32_t type, std::string_view payload, Reserve reserve = Reserve::kLeave) = 0;
   virtual uint64_t Append(uint32_t type, std::initializer_list<std::string_view> parts,
-                          Room room = Room::kOrdinary) = 0;
+                          Reserve reserve = Reserve::kLeave) = 0;
 
   // Returns when everything appended up to `sequence` (by default: so far) would survive a power loss.
   // Concurrent calls share one fdatasync. An error is for good: the log takes no more appends.

@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/ledger/log_format.h"
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
 
 namespace purser::ledger {
 

@@ -13,9 +13,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/ledger/log_scanner.h"
-#include "engine/ledger/memory_file_system.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/memory_file_system.h"
 
 namespace purser::ledger {
 namespace {
@@ -177,7 +177,7 @@ TEST_F(LogTest, FullDiskIsAnErrorAndGoesAwayWithIt) {
   EXPECT_EQ((*log)->status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_FALSE((*log)->writable());
   // What has been spent can still be booked.
-  ASSERT_NE((*log)->Append(16, "spent", Room::kReserve), 0u);
+  ASSERT_NE((*log)->Append(16, "spent", Reserve::kUse), 0u);
   written.push_back("spent");
   EXPECT_FALSE((*log)->writable());
   EXPECT_EQ((*log)->Append(16, Payload(i)), 0u);

@@ -9,8 +9,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/invariant.h"
 #include "engine/ledger/planted_bug.h"
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
 
 namespace purser::ledger {
 namespace {
@@ -19,9 +20,9 @@ namespace {
 // front of them: it is woken once a step, and keeps two steps ready. A sync writes what is ready and unused
 // in vain; where syncs are so frequent that this would count, nothing is prepared.
 constexpr uint64_t kStep = 128u << 10;
-constexpr uint64_t kLeastBytesASync = 16 * kStep;
+constexpr uint64_t kMinBytesASync = 16 * kStep;
 // To let go of less is not worth a call.
-constexpr uint64_t kLeastRelease = 64u << 10;
+constexpr uint64_t kMinRelease = 64u << 10;
 
 // The word that finishes a frame is read by a sync while its writer may be storing it.
 std::atomic_ref<uint64_t> ChecksumWord(char* frame) {
@@ -99,12 +100,12 @@ absl::Status LogWriter::Start(uint64_t number, uint64_t offset, uint64_t next_se
 
 // ---- Appending.
 
-uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, size_t count, Room room) {
+uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, size_t count, Reserve reserve) {
   uint64_t size = 0;
   for (size_t i = 0; i < count; ++i) size += parts[i].size();
   Place place;
-  while (!TakePlace(type, size, room, &place)) {
-    if (!MakeRoom(size, room)) return 0;
+  while (!TakePlace(type, size, reserve, &place)) {
+    if (!MakeRoom(size, reserve)) return 0;
   }
   if (place.begins_step) WakePreparer();
   char* to = place.frame + sizeof(FrameHeader);
@@ -117,16 +118,17 @@ uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, si
   return place.header.sequence;
 }
 
-bool LogWriter::TakePlace(uint32_t type, uint64_t size, Room room, Place* place) {
+bool LogWriter::TakePlace(uint32_t type, uint64_t size, Reserve reserve, Place* place) {
   const uint64_t bytes = FrameBytes(size);
   std::lock_guard lock(place_lock_);
   const uint64_t begin = FrameBegin(offset_);
-  if (begin + bytes > (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_)) return false;
+  if (begin + bytes > (reserve == Reserve::kLeave ? ordinary_limit_ : reserve_limit_)) return false;
   place->frame = data_ + begin;
   FrameHeader& header = place->header;
   header.size = static_cast<uint32_t>(size);
   header.type = static_cast<uint16_t>(type);
   header.sequence = next_sequence_++;
+  PURSER_INVARIANT(header.sequence > last_user_sequence_);
   header.check = HeaderCheck(id_, header.size, header.type, header.sequence);
   // One instruction stores the 16 bytes before the checksum: a process dies before it or after it.
   static_assert(offsetof(FrameHeader, checksum) == sizeof(__m128i));
@@ -145,14 +147,14 @@ void LogWriter::Finish(const Place& place) {
 
 // ---- Growing.
 
-bool LogWriter::MakeRoom(uint64_t payload_size, Room room) {
+bool LogWriter::MakeRoom(uint64_t payload_size, Reserve reserve) {
   if (payload_size > kMaxPayload) return false;
   std::lock_guard lock(grow_mutex_);
   if (poisoned_.load(std::memory_order_acquire)) return false;
-  absl::Status made = MakeRoomLocked(FrameBytes(payload_size), room);
+  absl::Status made = MakeRoomLocked(FrameBytes(payload_size), reserve);
   const bool ok = made.ok();
   // That the reserve has room says nothing of ordinary frames.
-  if (!ok || room == Room::kOrdinary) SetStatus(std::move(made));
+  if (!ok || reserve == Reserve::kLeave) SetStatus(std::move(made));
   return ok;
 }
 
@@ -161,13 +163,13 @@ void LogWriter::SetStatus(absl::Status status) {
   writable_.store(status_.ok(), std::memory_order_relaxed);
 }
 
-absl::Status LogWriter::MakeRoomLocked(uint64_t bytes, Room room) {
+absl::Status LogWriter::MakeRoomLocked(uint64_t bytes, Reserve reserve) {
   uint64_t end;
   {
     std::lock_guard lock(place_lock_);
     // Somebody else may have made it while this thread waited.
     end = FrameBegin(offset_) + bytes;
-    if (end <= (room == Room::kOrdinary ? ordinary_limit_ : reserve_limit_)) return absl::OkStatus();
+    if (end <= (reserve == Reserve::kLeave ? ordinary_limit_ : reserve_limit_)) return absl::OkStatus();
   }
   if (end > soft_end_) return BeginSegment(segment_->number + 1, bytes);
   const absl::Status status =
@@ -303,7 +305,7 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
       }
       segment->complete = begin + FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
     }
-    if (segment->complete - segment->released >= kLeastRelease) {
+    if (segment->complete - segment->released >= kMinRelease) {
       segment->file->Release(segment->released, segment->complete - segment->released);
       segment->released = segment->complete;
     }
@@ -324,7 +326,7 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
 void LogWriter::MarkSynced(uint64_t through) {
   if (PURSER_PLANTED_BUG(kNoSyncMarks)) return;
   Place place;
-  if (!TakePlace(SYNC_MARK, sizeof(through), Room::kOrdinary, &place)) return;
+  if (!TakePlace(SYNC_MARK, sizeof(through), Reserve::kLeave, &place)) return;
   std::memcpy(place.frame + sizeof(FrameHeader), &through, sizeof(through));
   Finish(place);
 }
@@ -423,7 +425,7 @@ void LogWriter::RunPreparer() {
     }
     const uint64_t begin = std::max(prepared, offset);
     const uint64_t end = std::min((offset / kStep + 3) * kStep, segment->file->allocated());
-    if (begin < end && bytes_a_sync_.load(std::memory_order_relaxed) >= kLeastBytesASync) {
+    if (begin < end && bytes_a_sync_.load(std::memory_order_relaxed) >= kMinBytesASync) {
       segment->file->Prepare(begin, end - begin);
       prepared = end;
     }
@@ -435,7 +437,7 @@ void LogWriter::RunPreparer() {
 void LogWriter::TryToGrow() {
   constexpr uint64_t kFramesWorth = 16u << 10;
   std::lock_guard lock(grow_mutex_);
-  if (!poisoned_.load(std::memory_order_acquire)) SetStatus(MakeRoomLocked(kFramesWorth, Room::kOrdinary));
+  if (!poisoned_.load(std::memory_order_acquire)) SetStatus(MakeRoomLocked(kFramesWorth, Reserve::kLeave));
 }
 
 void LogWriter::RotateIfOld() {

@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/spin_lock.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/log_format.h"
-#include "engine/spin_lock.h"
 
 namespace purser::ledger {
 
@@ -34,11 +34,11 @@ class LogWriter final : public Log {
   // 0). Called once, before anything else.
   absl::Status Start(uint64_t number, uint64_t offset, uint64_t next_sequence);
 
-  uint64_t Append(uint32_t type, std::string_view payload, Room room) override {
-    return AppendParts(type, &payload, 1, room);
+  uint64_t Append(uint32_t type, std::string_view payload, Reserve reserve) override {
+    return AppendParts(type, &payload, 1, reserve);
   }
-  uint64_t Append(uint32_t type, std::initializer_list<std::string_view> parts, Room room) override {
-    return AppendParts(type, parts.begin(), parts.size(), room);
+  uint64_t Append(uint32_t type, std::initializer_list<std::string_view> parts, Reserve reserve) override {
+    return AppendParts(type, parts.begin(), parts.size(), reserve);
   }
   absl::Status Sync(uint64_t sequence) override;
   absl::Status status() const override;
@@ -68,12 +68,12 @@ class LogWriter final : public Log {
     bool begins_step = false;  // The preparer should be woken.
   };
 
-  uint64_t AppendParts(uint32_t type, const std::string_view* parts, size_t count, Room room);
-  bool TakePlace(uint32_t type, uint64_t size, Room room, Place* place);
+  uint64_t AppendParts(uint32_t type, const std::string_view* parts, size_t count, Reserve reserve);
+  bool TakePlace(uint32_t type, uint64_t size, Reserve reserve, Place* place);
   void Finish(const Place& place);
   // Makes a frame of `payload_size` fit, or returns false and, if it is not its size, sets status_.
-  bool MakeRoom(uint64_t payload_size, Room room);
-  absl::Status MakeRoomLocked(uint64_t bytes, Room room);
+  bool MakeRoom(uint64_t payload_size, Reserve reserve);
+  absl::Status MakeRoomLocked(uint64_t bytes, Reserve reserve);
   // status_ is `status` from now on; with grow_mutex_.
   void SetStatus(absl::Status status);
   absl::Status BeginSegment(uint64_t number, uint64_t least_bytes);

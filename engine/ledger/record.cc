@@ -80,9 +80,9 @@ struct FieldsOf<ToppedUpView> {
 
 template <>
 struct FieldsOf<PolicyLoadedView> {
-  using List =
-      FieldList<Field<1, &PolicyLoadedView::name>, Field<2, &PolicyLoadedView::policy_revision>,
-                Field<3, &PolicyLoadedView::price_revision>, Field<4, &PolicyLoadedView::time_nanos>>;
+  using List = FieldList<Field<1, &PolicyLoadedView::name>, Field<2, &PolicyLoadedView::policy_revision>,
+                         Field<3, &PolicyLoadedView::price_revision>, Field<4, &PolicyLoadedView::time_nanos>,
+                         Field<5, &PolicyLoadedView::purser_version>>;
 };
 
 template <>

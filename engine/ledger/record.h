@@ -8,7 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
 
 namespace purser::ledger {
 
@@ -130,6 +130,7 @@ struct PolicyLoadedView {
   std::string_view name;
   uint64_t policy_revision = 0, price_revision = 0;
   int64_t time_nanos = 0;
+  std::string_view purser_version;
 };
 
 struct AdjustedView {
@@ -178,12 +179,12 @@ class Encoder {
  public:
   template <typename View>
   std::string_view operator()(const View& view) {
-    char* to = Room(EncodedBound(view));
+    char* to = Reserve(EncodedBound(view));
     return {to, static_cast<size_t>(Encode(view, to) - to)};
   }
 
  private:
-  char* Room(size_t size) {
+  char* Reserve(size_t size) {
     if (size > size_) Grow(size);
     return buffer_.get();
   }

@@ -6,7 +6,7 @@
 #include "engine/ledger/compaction.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/planted_bug.h"
-#include "policies/record.pb.h"
+#include "purser/record.pb.h"
 
 namespace purser::ledger {
 namespace {

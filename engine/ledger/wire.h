@@ -40,8 +40,8 @@ struct FieldsOf;
 
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
-inline constexpr size_t kMostTagBytes = 2;
-inline constexpr size_t kMostVarintBytes = 10;
+inline constexpr size_t kMaxTagBytes = 2;
+inline constexpr size_t kMaxVarintBytes = 10;
 
 template <typename T>
 struct IsOptional : std::false_type {};
@@ -145,7 +145,7 @@ char* PutField(const T& value, char* to) {
         *to = static_cast<char>(size);
         to = body_end;
       } else {
-        char length[kMostVarintBytes];
+        char length[kMaxVarintBytes];
         const size_t length_size = PutVarint(size, length) - length;
         std::memmove(to + length_size, to + 1, size);
         std::memcpy(to, length, length_size);
@@ -168,14 +168,14 @@ size_t BoundOf(const View& view, FieldList<Fields...>);
 template <typename F, typename T>
 size_t FieldBound(const T& value) {
   if constexpr (kIsBytes<T>) {
-    return kMostTagBytes + kMostVarintBytes + value.size();
+    return kMaxTagBytes + kMaxVarintBytes + value.size();
   } else if constexpr (IsOptional<T>::value || std::is_same_v<T, float> || kIsVarint<T>) {
-    return kMostTagBytes + kMostVarintBytes;
+    return kMaxTagBytes + kMaxVarintBytes;
   } else {
     size_t bound = 0;
     for (const auto& element : value) {
       using Element = std::remove_cvref_t<decltype(element)>;
-      bound += kMostTagBytes + kMostVarintBytes + BoundOf(element, typename FieldsOf<Element>::List{});
+      bound += kMaxTagBytes + kMaxVarintBytes + BoundOf(element, typename FieldsOf<Element>::List{});
     }
     return bound;
   }

@@ -60,7 +60,7 @@ std::optional<int64_t> Realizing::UnitsOf(Meter meter) const {
 bool Realizing::Charge(Meter meter, int64_t units, UnitPrice price) {
   const int64_t nanos = ChargeHalfEven(units, price);
   const int64_t total = AddSaturating(cost_->total_nanos, nanos);
-  if (total == kMostNanos || !cost_->Append({meter, units, price, nanos})) {
+  if (total == kMaxNanos || !cost_->Append({meter, units, price, nanos})) {
     return Fail(CostState::kOverflow, meter);
   }
   cost_->total_nanos = total;

@@ -1,15 +1,16 @@
 #ifndef PURSER_ENGINE_PRICING_COST_H_
 #define PURSER_ENGINE_PRICING_COST_H_
 
+#include <purser/usage.h>
+
 #include <array>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "engine/pricing/meter.h"
+#include "engine/pricing/meter_facts.h"
 #include "engine/pricing/model_prices.h"
-#include "engine/pricing/usage.h"
 
 namespace purser::pricing {
 
@@ -31,7 +32,7 @@ enum class CostState : uint8_t {  // From good to bad.
 };
 
 struct Cost {
-  static constexpr int kMostItems = 24;
+  static constexpr int kMaxItems = 24;
 
   CostState state = CostState::kUnpriced;
   int64_t total_nanos = 0;               // Meaningful if kPriced or kPartlyPriced.
@@ -52,7 +53,7 @@ struct Cost {
     count_ = 0;
   }
   bool Append(const CostItem& item) {
-    if (count_ == kMostItems) return false;
+    if (count_ == kMaxItems) return false;
     items_[count_++] = item;
     return true;
   }
@@ -63,7 +64,7 @@ struct Cost {
   int count_ = 0;
   // Not cleared: only the first count_ are ever read.
   union {
-    std::array<CostItem, kMostItems> items_;
+    std::array<CostItem, kMaxItems> items_;
   };
 };
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
-#include "engine/pricing/prices_for_test.h"
+#include "tests/support/prices_for_test.h"
 
 namespace purser::pricing {
 namespace {

@@ -8,9 +8,9 @@ namespace {
 
 using Wide = unsigned __int128;
 
-constexpr Wide kMostInt64 = static_cast<Wide>(std::numeric_limits<int64_t>::max());
-constexpr int kMostDigits = 30;
-constexpr int kMostExponent = 60;
+constexpr Wide kMaxInt64 = static_cast<Wide>(std::numeric_limits<int64_t>::max());
+constexpr int kMaxDigits = 30;
+constexpr int kMaxExponent = 60;
 
 Wide Gcd(Wide a, Wide b) {
   while (b != 0) {
@@ -39,11 +39,11 @@ std::optional<UnitPrice> Normalise(Wide numerator, Wide denominator) {
   }
   if (denominator <= kFemtosPerNano && kFemtosPerNano % static_cast<uint64_t>(denominator) == 0) {
     const Wide femtos = numerator * (kFemtosPerNano / static_cast<uint64_t>(denominator));
-    if (numerator <= kMostInt64 && femtos <= kMostInt64) {
+    if (numerator <= kMaxInt64 && femtos <= kMaxInt64) {
       return UnitPrice{static_cast<int64_t>(femtos), kFemtosPerNano};
     }
   }
-  if (numerator > kMostInt64 || denominator > kMostInt64) return std::nullopt;
+  if (numerator > kMaxInt64 || denominator > kMaxInt64) return std::nullopt;
   return UnitPrice{static_cast<int64_t>(numerator), static_cast<int64_t>(denominator)};
 }
 
@@ -68,11 +68,11 @@ std::optional<Decimal> ParseDecimal(std::string_view text) {
     if (c < '0' || c > '9') break;
     ++digits;
     if (c != '0' || significant > 0) ++significant;
-    if (significant > kMostDigits) return std::nullopt;
+    if (significant > kMaxDigits) return std::nullopt;
     value.digits = value.digits * 10 + (c - '0');
     if (in_fraction) --value.exponent;
   }
-  if (digits == 0 || value.exponent < -kMostExponent) return std::nullopt;
+  if (digits == 0 || value.exponent < -kMaxExponent) return std::nullopt;
   if (i < text.size()) {
     if (text[i] != 'e' && text[i] != 'E') return std::nullopt;
     ++i;
@@ -80,7 +80,7 @@ std::optional<Decimal> ParseDecimal(std::string_view text) {
     int exponent = 0;
     const auto [end, error] = std::from_chars(text.data() + i, text.data() + text.size(), exponent);
     if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-    if (exponent > kMostExponent || exponent < -kMostExponent) return std::nullopt;
+    if (exponent > kMaxExponent || exponent < -kMaxExponent) return std::nullopt;
     value.exponent += exponent;
   }
   while (value.digits != 0 && value.digits % 10 == 0) {
@@ -113,7 +113,7 @@ std::optional<Fraction> ParseFraction(std::string_view text) {
   const auto denominator = TimesTen(static_cast<Wide>(bottom->digits), std::max(-shift, 0));
   if (!numerator || !denominator) return std::nullopt;
   const Wide divisor = Gcd(*numerator, *denominator);
-  if (*numerator / divisor > kMostInt64 || *denominator / divisor > kMostInt64) return std::nullopt;
+  if (*numerator / divisor > kMaxInt64 || *denominator / divisor > kMaxInt64) return std::nullopt;
   return Fraction{static_cast<int64_t>(*numerator / divisor), static_cast<int64_t>(*denominator / divisor)};
 }
 

@@ -44,7 +44,7 @@ TEST(ChargeHalfEven, RoundsOnceTiesToEven) {
   EXPECT_EQ(ChargeHalfEven(3, half), 2);
   EXPECT_EQ(ChargeHalfEven(5, half), 2);
   EXPECT_EQ(ChargeHalfEven(7, half), 4);
-  EXPECT_EQ(ChargeHalfEven(kMostNanos, {kMostNanos, 1}), kMostNanos);
+  EXPECT_EQ(ChargeHalfEven(kMaxNanos, {kMaxNanos, 1}), kMaxNanos);
 }
 
 TEST(ChargeUp, IsNeverBelowTheExactProduct) {
@@ -60,7 +60,7 @@ TEST(ChargeUp, IsNeverBelowTheExactProduct) {
     const unsigned __int128 exact = product / static_cast<uint64_t>(denominator);
     const bool whole = product % static_cast<uint64_t>(denominator) == 0;
     const unsigned __int128 up = exact + (whole ? 0 : 1);
-    const int64_t expected = up > static_cast<uint64_t>(kMostNanos) ? kMostNanos : static_cast<int64_t>(up);
+    const int64_t expected = up > static_cast<uint64_t>(kMaxNanos) ? kMaxNanos : static_cast<int64_t>(up);
     ASSERT_EQ(ChargeUp(units, price), expected) << units << " x " << numerator << "/" << denominator;
     const int64_t even = ChargeHalfEven(units, price);
     ASSERT_LE(even, expected);

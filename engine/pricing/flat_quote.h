@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "engine/pricing/meter.h"
+#include "engine/pricing/meter_facts.h"
 #include "engine/pricing/model_prices.h"
 #include "engine/pricing/money.h"
 #include "engine/pricing/quote_input.h"

@@ -7,7 +7,7 @@
 #include "absl/status/statusor.h"
 #include "engine/pricing/model_prices.h"
 #include "policies/diagnostics.h"
-#include "policies/pricing.pb.h"
+#include "purser/pricing.pb.h"
 
 namespace purser::pricing {
 

@@ -1,14 +1,15 @@
 #ifndef PURSER_ENGINE_PRICING_MODEL_PRICES_H_
 #define PURSER_ENGINE_PRICING_MODEL_PRICES_H_
 
+#include <purser/usage.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/pricing/meter.h"
+#include "engine/pricing/meter_facts.h"
 #include "engine/pricing/money.h"
-#include "engine/pricing/usage.h"
 
 namespace purser::pricing {
 

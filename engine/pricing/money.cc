@@ -10,7 +10,7 @@ int64_t ChargeHalfEven(int64_t units, UnitPrice price) {
   const uint64_t remainder = static_cast<uint64_t>(product % divisor);
   const uint64_t other_side = divisor - remainder;
   if (remainder > other_side || (remainder == other_side && quotient % 2 == 1)) ++quotient;
-  return quotient > static_cast<uint64_t>(kMostNanos) ? kMostNanos : static_cast<int64_t>(quotient);
+  return quotient > static_cast<uint64_t>(kMaxNanos) ? kMaxNanos : static_cast<int64_t>(quotient);
 }
 
 }  // namespace purser::pricing

@@ -15,7 +15,7 @@ namespace purser::pricing {
 
 inline constexpr int64_t kFemtosPerNano = 1'000'000;
 // What a sum that does not fit saturates at: about $9.2 billion. It can never pass for an affordable amount.
-inline constexpr int64_t kMostNanos = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kMaxNanos = std::numeric_limits<int64_t>::max();
 
 struct UnitPrice {
   int64_t numerator = 0;
@@ -24,7 +24,7 @@ struct UnitPrice {
   bool operator==(const UnitPrice&) const = default;
 };
 
-// Never less than `units` at `price` is worth; kMostNanos if it does not fit. `units` >= 0. For quotes.
+// Never less than `units` at `price` is worth; kMaxNanos if it does not fit. `units` >= 0. For quotes.
 inline int64_t ChargeUp(int64_t units, UnitPrice price) {
   const unsigned __int128 product =
       static_cast<unsigned __int128>(static_cast<uint64_t>(units)) * static_cast<uint64_t>(price.numerator);
@@ -35,17 +35,17 @@ inline int64_t ChargeUp(int64_t units, UnitPrice price) {
   }
   const uint64_t divisor = static_cast<uint64_t>(price.denominator);
   const unsigned __int128 quotient = product / divisor + (product % divisor != 0 ? 1 : 0);
-  return quotient > static_cast<uint64_t>(kMostNanos) ? kMostNanos : static_cast<int64_t>(quotient);
+  return quotient > static_cast<uint64_t>(kMaxNanos) ? kMaxNanos : static_cast<int64_t>(quotient);
 }
 
-// The nearest nano-dollar, ties to the even one; kMostNanos if it does not fit. `units` >= 0. For realized
+// The nearest nano-dollar, ties to the even one; kMaxNanos if it does not fit. `units` >= 0. For realized
 // costs.
 int64_t ChargeHalfEven(int64_t units, UnitPrice price);
 
-// a + b, saturating at kMostNanos. Both >= 0.
+// a + b, saturating at kMaxNanos. Both >= 0.
 inline int64_t AddSaturating(int64_t a, int64_t b) {
   int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? kMostNanos : sum;
+  return __builtin_add_overflow(a, b, &sum) ? kMaxNanos : sum;
 }
 
 // True if a is dearer than b.

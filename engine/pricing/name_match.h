@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "policies/diagnostics.h"
-#include "policies/pricing.pb.h"
+#include "purser/pricing.pb.h"
 
 namespace purser::pricing {
 

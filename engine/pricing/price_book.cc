@@ -17,8 +17,8 @@
 #include "google/protobuf/arena.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
-#include "policies/pricing.pb.h"
 #include "policies/textproto.h"
+#include "purser/pricing.pb.h"
 #include "re2/re2.h"
 #include "xxhash.h"
 

@@ -1,16 +1,17 @@
 #ifndef PURSER_ENGINE_PRICING_QUOTE_H_
 #define PURSER_ENGINE_PRICING_QUOTE_H_
 
+#include <purser/usage.h>
+
 #include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "engine/pricing/flat_quote.h"
-#include "engine/pricing/meter.h"
+#include "engine/pricing/meter_facts.h"
 #include "engine/pricing/model_prices.h"
 #include "engine/pricing/quote_input.h"
-#include "engine/pricing/usage.h"
 
 namespace purser::pricing {
 
@@ -29,7 +30,7 @@ struct QuoteItem {
 // The arithmetic of one candidate's price. Amounts are rounded up, item by item.
 class Quote {
  public:
-  static constexpr int kMostItems = 12;  // More than the meters of a QuoteInput.
+  static constexpr int kMaxItems = 12;  // More than the meters of a QuoteInput.
 
   // False: something that the request uses has no rate here (see unpriced), or no sheet applies. Then the
   // amounts are meaningless: the candidate must not be chosen, unless the policy says otherwise.
@@ -57,7 +58,7 @@ class Quote {
   int count_ = 0;
   // Not cleared: only the first count_ are ever read.
   union {
-    std::array<QuoteItem, kMostItems> items_;
+    std::array<QuoteItem, kMaxItems> items_;
   };
 };
 
@@ -92,7 +93,7 @@ struct QuoteTotals {
 //
 // The worst case takes the most units at the highest tier that can be reached, no cached tokens, cache-write
 // rates for what is to be kept, and the dearest of output and reasoning for the whole output cap. It
-// saturates at kMostNanos.
+// saturates at kMaxNanos.
 void MakeQuote(const PricedCandidate& candidate, const QuoteInput& input, Quote* quote);
 inline Quote MakeQuote(const PricedCandidate& candidate, const QuoteInput& input) {
   Quote quote;

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/pricing/cost.h"
-#include "engine/pricing/prices_for_test.h"
+#include "tests/support/prices_for_test.h"
 
 namespace purser::pricing {
 namespace {
@@ -80,8 +80,8 @@ TEST(MakeQuote, SaturatesInsteadOfWrapping) {
   input.input_tokens = input.most_input_tokens = INT64_MAX;
   input.output_tokens = input.most_output_tokens = INT64_MAX;
   const Quote quote = MakeQuote({prices.get()}, input);
-  EXPECT_EQ(quote.expected_nanos, kMostNanos);
-  EXPECT_EQ(quote.worst_nanos, kMostNanos);
+  EXPECT_EQ(quote.expected_nanos, kMaxNanos);
+  EXPECT_EQ(quote.worst_nanos, kMaxNanos);
 }
 
 // Whatever a call uses within its bounds, the bill is within the worst case; and what is expected is billed

@@ -22,7 +22,7 @@ std::optional<int64_t> Billionths(const std::string& text, const char* field, co
 
 UnitPrice Femtos(Wide numerator, Wide denominator) {
   const Wide femtos = (numerator + denominator - 1) / denominator;
-  return {femtos > static_cast<Wide>(kMostNanos) ? kMostNanos : static_cast<int64_t>(femtos), kFemtosPerNano};
+  return {femtos > static_cast<Wide>(kMaxNanos) ? kMaxNanos : static_cast<int64_t>(femtos), kFemtosPerNano};
 }
 
 }  // namespace

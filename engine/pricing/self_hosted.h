@@ -5,7 +5,7 @@
 
 #include "engine/pricing/money.h"
 #include "policies/diagnostics.h"
-#include "policies/pricing.pb.h"
+#include "purser/pricing.pb.h"
 
 namespace purser::pricing {
 

@@ -1,9 +1,9 @@
-#include "engine/pricing/usage.h"
+#include <purser/usage.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 
-namespace purser::pricing {
+namespace purser {
 namespace {
 
 struct TierName {
@@ -59,4 +59,4 @@ std::string_view NameOf(ServiceTier tier) {
   return "";
 }
 
-}  // namespace purser::pricing
+}  // namespace purser

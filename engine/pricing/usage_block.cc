@@ -15,8 +15,8 @@ namespace {
 using simdjson::dom::element;
 
 // Responses with inline images and audio are large; beyond this something is wrong.
-constexpr size_t kMostBytes = size_t{256} << 20;
-constexpr size_t kMostDepth = 256;
+constexpr size_t kMaxBytes = size_t{256} << 20;
+constexpr size_t kMaxDepth = 256;
 
 // Where the providers say which price list served the call.
 ServiceTier ServedTier(element response) {
@@ -87,20 +87,20 @@ absl::Status AddNamed(std::string_view key, element value, Usage* usage) {
 }  // namespace
 
 struct UsageReader::Buffers {
-  simdjson::dom::parser parser{kMostBytes + simdjson::SIMDJSON_PADDING};
+  simdjson::dom::parser parser{kMaxBytes + simdjson::SIMDJSON_PADDING};
   std::vector<char> padded;
 
   absl::Status Parse(std::string_view json, element* root) {
-    if (json.size() > kMostBytes) {
+    if (json.size() > kMaxBytes) {
       return absl::InvalidArgumentError(
-          absl::StrCat("the response is ", json.size(), " bytes long; at most ", kMostBytes, " are read"));
+          absl::StrCat("the response is ", json.size(), " bytes long; at most ", kMaxBytes, " are read"));
     }
     const size_t needed = json.size() + simdjson::SIMDJSON_PADDING;
     if (padded.size() < needed) padded.resize(needed + needed / 2);
     std::memcpy(padded.data(), json.data(), json.size());
     std::memset(padded.data() + json.size(), 0, simdjson::SIMDJSON_PADDING);
-    if (parser.capacity() < json.size() || parser.max_depth() != kMostDepth) {
-      if (parser.allocate(needed + needed / 2, kMostDepth)) {
+    if (parser.capacity() < json.size() || parser.max_depth() != kMaxDepth) {
+      if (parser.allocate(needed + needed / 2, kMaxDepth)) {
         return absl::ResourceExhaustedError("no memory to read the response");
       }
     }

@@ -1,12 +1,13 @@
 #ifndef PURSER_ENGINE_PRICING_USAGE_BLOCK_H_
 #define PURSER_ENGINE_PRICING_USAGE_BLOCK_H_
 
+#include <purser/usage.h>
+
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "engine/pricing/usage.h"
 
 namespace purser::pricing {
 

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "engine/pricing/meter.h"
+#include "engine/pricing/meter_facts.h"
 #include "gtest/gtest.h"
 
 namespace purser::pricing {

@@ -7,7 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/pricing/meter.h"
+#include "engine/pricing/meter_facts.h"
 #include "engine/pricing/name_match.h"
 
 namespace purser::pricing {

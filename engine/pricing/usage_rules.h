@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "engine/pricing/usage_block.h"
 #include "policies/diagnostics.h"
-#include "policies/pricing.pb.h"
+#include "purser/pricing.pb.h"
 #include "simdjson.h"
 
 namespace purser::pricing {

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "engine/allocations.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
 #include "gtest/gtest.h"
 #include "policies/textproto.h"
+#include "tests/support/allocations.h"
 
 namespace purser::routing {
 namespace {

@@ -8,7 +8,7 @@
 namespace purser::routing {
 
 // The most candidates that a policy may have.
-inline constexpr int kMostCandidates = 256;
+inline constexpr int kMaxCandidates = 256;
 
 // A set of candidates by their index in the policy: a value of 32 bytes, no allocation.
 class CandidateSet {
@@ -58,7 +58,7 @@ class CandidateSet {
   }
 
   // 64 of them as bits, from candidate 64 * i on.
-  static constexpr int kWords = kMostCandidates / 64;
+  static constexpr int kWords = kMaxCandidates / 64;
   constexpr uint64_t word(int i) const { return words_[i]; }
   constexpr void set_word(int i, uint64_t word) { words_[i] = word; }
 

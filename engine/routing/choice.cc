@@ -20,7 +20,7 @@ int64_t ToNanos(double nanos) { return nanos >= 9.2e18 ? kMost : static_cast<int
 // What `share` of an amount is; amounts below 2^53 nano-dollars (nine million dollars) exactly.
 int64_t ShareOf(double share, int64_t nanos) { return ToNanos(share * static_cast<double>(nanos)); }
 
-void Reject(Verdict* verdict, int candidate, enum Reject why) {
+void RejectCandidate(Verdict* verdict, int candidate, Reject why) {
   verdict->candidates.Remove(candidate);
   verdict->reasons[candidate].reject = why;
   verdict->reasons[candidate].rule = -1;
@@ -30,7 +30,7 @@ void DropSlow(std::span<const Price> prices, Verdict* verdict) {
   if (verdict->latency_limit_ms <= 0) return;
   const CandidateSet before = verdict->candidates;
   before.ForEach([&](int i) {
-    if (prices[i].p95_ms > verdict->latency_limit_ms) Reject(verdict, i, Reject::kLatency);
+    if (prices[i].p95_ms > verdict->latency_limit_ms) RejectCandidate(verdict, i, Reject::kLatency);
   });
 }
 
@@ -42,7 +42,7 @@ void DropLowerInToolLoop(const ChoiceSettings& settings, const ChoiceContext& co
     if (settings.quality[i] < least) lower.Add(i);
   });
   if (verdict->candidates.Without(lower).empty()) return;
-  lower.ForEach([&](int i) { Reject(verdict, i, Reject::kToolLoop); });
+  lower.ForEach([&](int i) { RejectCandidate(verdict, i, Reject::kToolLoop); });
 }
 
 Ranked RankOne(const ChoiceSettings& settings, const ChoiceContext& context, const Price& price,

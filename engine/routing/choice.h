@@ -63,7 +63,7 @@ struct Ranked {
 // request.
 struct Choice {
   int count = 0;
-  std::array<Ranked, kMostCandidates> ranked;
+  std::array<Ranked, kMaxCandidates> ranked;
   bool explored = false;  // The first was drawn, not the cheapest.
   bool kept_current =
       false;  // The first is the session's current one, and only because of the switch margin.

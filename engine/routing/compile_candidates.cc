@@ -174,10 +174,10 @@ CandidateSet Resolve(const policy::Select& select, const CompiledPolicy& compile
 
 void CompileCandidates(std::span<const CandidateFacts> facts, CompiledPolicy* out, Diagnostics* diagnostics) {
   const policy::Policy& policy = out->policy;
-  out->candidates = std::min(policy.candidates_size(), kMostCandidates);
-  if (policy.candidates_size() > kMostCandidates) {
-    diagnostics->Error(absl::StrCat("candidates[", kMostCandidates, "]"),
-                       absl::StrCat("too many candidates; expected at most ", kMostCandidates));
+  out->candidates = std::min(policy.candidates_size(), kMaxCandidates);
+  if (policy.candidates_size() > kMaxCandidates) {
+    diagnostics->Error(absl::StrCat("candidates[", kMaxCandidates, "]"),
+                       absl::StrCat("too many candidates; expected at most ", kMaxCandidates));
   }
   for (int i = 0; i < out->candidates; ++i) {
     const policy::Candidate& candidate = policy.candidates(i);

@@ -11,7 +11,7 @@ namespace purser::routing {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int kMostRules = 30'000;  // Their index is an int16_t in RejectReason.
+constexpr int kMaxRules = 30'000;  // Their index is an int16_t in RejectReason.
 
 struct Interval {
   double lo;
@@ -255,8 +255,8 @@ Effect CompileEffect(const policy::Rule& rule, int index, const CompiledPolicy& 
 
 void CompileRules(CompiledPolicy* out, Diagnostics* diagnostics) {
   const policy::Policy& policy = out->policy;
-  if (policy.rules_size() > kMostRules) {
-    diagnostics->Error("", absl::StrCat(policy.rules_size(), " rules; expected at most ", kMostRules));
+  if (policy.rules_size() > kMaxRules) {
+    diagnostics->Error("", absl::StrCat(policy.rules_size(), " rules; expected at most ", kMaxRules));
     return;
   }
   out->best_left_if_none = policy.routing().if_none() == policy::Routing::BEST_LEFT;

@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "engine/routing/compiler.h"
+#include "engine/routing/language_of_text.h"
 #include "engine/routing/request_text.h"
-#include "engine/routing/writing.h"
 
 namespace purser::routing {
 namespace {

@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_ROUTING_COMPILED_POLICY_H_
 #define PURSER_ENGINE_ROUTING_COMPILED_POLICY_H_
 
+#include <purser/request.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -8,7 +10,6 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "engine/request.h"
 #include "engine/routing/candidate_set.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/outcome_neighbours.h"
@@ -16,7 +17,7 @@
 #include "engine/routing/scorer.h"
 #include "engine/routing/verdict.h"
 #include "policies/diagnostics.h"
-#include "policies/policy.pb.h"
+#include "purser/policy.pb.h"
 
 namespace purser::routing {
 

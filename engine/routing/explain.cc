@@ -433,7 +433,7 @@ std::string Explanation::ToString() const {
   std::vector<const CandidateLine*> in_order;
   for (const CandidateLine& candidate : candidates) in_order.push_back(&candidate);
   std::stable_sort(in_order.begin(), in_order.end(), [](const CandidateLine* a, const CandidateLine* b) {
-    return (a->rank == 0 ? kMostCandidates + 1 : a->rank) < (b->rank == 0 ? kMostCandidates + 1 : b->rank);
+    return (a->rank == 0 ? kMaxCandidates + 1 : a->rank) < (b->rank == 0 ? kMaxCandidates + 1 : b->rank);
   });
   for (const CandidateLine* candidate : in_order) {
     absl::StrAppend(&out, "  ",

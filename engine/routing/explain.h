@@ -1,10 +1,11 @@
 #ifndef PURSER_ENGINE_ROUTING_EXPLAIN_H_
 #define PURSER_ENGINE_ROUTING_EXPLAIN_H_
 
+#include <purser/request.h>
+
 #include <string>
 #include <vector>
 
-#include "engine/request.h"
 #include "engine/routing/choice.h"
 #include "engine/routing/program.h"
 

@@ -118,10 +118,10 @@ class Paths {
   }
 
  private:
-  static constexpr int kMostSteps = 2'000;
+  static constexpr int kMaxSteps = 2'000;
 
   bool Walk(int32_t at, int32_t wanted, int32_t then, int32_t then_wanted) {
-    if (++steps_ > kMostSteps) return true;
+    if (++steps_ > kMaxSteps) return true;
     if (at < 0) {
       if (at != wanted) return false;
       if (then < 0) return then == then_wanted;
@@ -196,7 +196,7 @@ void LintEmptied(const CompiledPolicy& compiled, const Effect& effect, Diagnosti
 
 // Only rules that end the round can hide later ones: the rest add to each other.
 void LintShadows(const CompiledPolicy& compiled, Paths* paths, Diagnostics* diagnostics) {
-  constexpr size_t kMostEnding = 200;
+  constexpr size_t kMaxEnding = 200;
   std::vector<size_t> ending;
   for (size_t i = 0; i < compiled.effects.size(); ++i) {
     const Effect& effect = compiled.effects[i];
@@ -221,7 +221,7 @@ void LintShadows(const CompiledPolicy& compiled, Paths* paths, Diagnostics* diag
       break;
     }
     // A rule that may step aside does not always end the round.
-    if ((effect.refuses || (effect.stops && !effect.yields)) && ending.size() < kMostEnding)
+    if ((effect.refuses || (effect.stops && !effect.yields)) && ending.size() < kMaxEnding)
       ending.push_back(i);
   }
 }

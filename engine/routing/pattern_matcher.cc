@@ -15,9 +15,9 @@ namespace {
 constexpr int64_t kSetBytes = 64 << 20;
 
 // Shorter literals are in every text.
-constexpr int kLeastLiteral = 3;
+constexpr int kMinLiteral = 3;
 // The set reads a text about as fast as two regexes do one by one.
-constexpr int kMostOneByOne = 3;
+constexpr int kMaxOneByOne = 3;
 
 // Letters beyond ASCII that RE2 takes for "k" and "s" where case does not matter: the Kelvin sign and the
 // long s. A text that holds one may match without the literal.
@@ -62,7 +62,7 @@ absl::StatusOr<int> PatternMatcher::AddRegex(std::string_view regex, bool case_s
 // RE2 tells which literals a match needs at least one of; they are in lower case. None: it needs none. Its
 // lower case of letters beyond ASCII is not ours, so that such a regex is always tried.
 void PatternMatcher::AddLiterals(std::string_view regex, bool case_sensitive, int in_set) {
-  re2::FilteredRE2 filter(kLeastLiteral);
+  re2::FilteredRE2 filter(kMinLiteral);
   int id = 0;
   std::vector<std::string> literals;
   if (filter.Add(Piece(regex), OptionsFor(case_sensitive), &id) == RE2::NoError) filter.Compile(&literals);
@@ -125,14 +125,14 @@ void PatternMatcher::Match(std::string_view text, uint64_t* seen, Scratch* scrat
       if (owner >= 0) {
         SetBit(seen, owner);
       } else if (owner == kFoldOwner) {
-        left = kMostOneByOne + 1;
+        left = kMaxOneByOne + 1;
       } else {
         SetBit(possible, ~owner);
       }
     });
   }
   for (const uint64_t word : scratch->possible) left += std::popcount(word);
-  if (set_ != nullptr && (left > kMostOneByOne || way_ != Way::kUsual)) {
+  if (set_ != nullptr && (left > kMaxOneByOne || way_ != Way::kUsual)) {
     MatchTogether(text, seen, scratch);
     return;
   }

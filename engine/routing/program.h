@@ -1,17 +1,18 @@
 #ifndef PURSER_ENGINE_ROUTING_PROGRAM_H_
 #define PURSER_ENGINE_ROUTING_PROGRAM_H_
 
+#include <purser/request.h>
+
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "engine/request.h"
 #include "engine/routing/features.h"
 #include "engine/routing/verdict.h"
 #include "policies/diagnostics.h"
-#include "policies/policy.pb.h"
+#include "purser/policy.pb.h"
 
 namespace purser::routing {
 

@@ -14,7 +14,7 @@ namespace purser::routing {
 inline constexpr int kPromptFeaturesVersion = 3;
 
 // Hashed words have 2^bits buckets.
-inline constexpr int kMostBucketBits = 22;
+inline constexpr int kMaxBucketBits = 22;
 
 namespace internal {
 constexpr uint64_t Mix(uint64_t x) {  // splitmix64's finalizer, https://prng.di.unimi.it/splitmix64.c

@@ -1,11 +1,12 @@
 #ifndef PURSER_ENGINE_ROUTING_REQUEST_TEXT_H_
 #define PURSER_ENGINE_ROUTING_REQUEST_TEXT_H_
 
+#include <purser/request.h>
+
 #include <algorithm>
 #include <string_view>
 
-#include "engine/request.h"
-#include "policies/routing.pb.h"
+#include "purser/routing.pb.h"
 
 namespace purser::routing {
 

@@ -15,7 +15,7 @@ namespace {
 // Weights may be left out.
 absl::Status CheckWeights(const HashedWeights& weights) {
   if (weights.weights().empty()) return absl::OkStatus();
-  if (weights.bucket_bits() < 1 || weights.bucket_bits() > kMostBucketBits ||
+  if (weights.bucket_bits() < 1 || weights.bucket_bits() > kMaxBucketBits ||
       weights.weights().size() != size_t{1} << weights.bucket_bits()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the scorer has ", weights.weights().size(), " weights; expected 2^bucket_bits"));
@@ -66,10 +66,10 @@ absl::Status CheckLinear(const LearnedScorer& proto) {
 }
 
 absl::Status CheckKinds(const LearnedScorer& proto) {
-  if (proto.kinds_size() < 2 || proto.kinds_size() > Scorer::kMostKinds) {
+  if (proto.kinds_size() < 2 || proto.kinds_size() > Scorer::kMaxKinds) {
     return absl::InvalidArgumentError(absl::StrCat("the scorer has ", proto.kinds_size(),
                                                    " kinds of traffic; expected none, or 2 to ",
-                                                   Scorer::kMostKinds));
+                                                   Scorer::kMaxKinds));
   }
   for (const TrafficKind& kind : proto.kinds()) {
     const auto in_kind = [&](absl::string_view message) {
@@ -90,8 +90,8 @@ absl::Status CheckKinds(const LearnedScorer& proto) {
 
 // The kind that the prompt looks most like.
 const TrafficKind& KindOf(const LearnedScorer& proto, std::string_view prompt, const TextMeasures& measures) {
-  std::array<int64_t, Scorer::kMostKinds> sums = {};
-  std::array<const char*, Scorer::kMostKinds> tables;
+  std::array<int64_t, Scorer::kMaxKinds> sums = {};
+  std::array<const char*, Scorer::kMaxKinds> tables;
   const int kinds = proto.kinds_size();
   for (int k = 0; k < kinds; ++k) tables[k] = proto.kinds(k).words().weights().data();
   const int count =

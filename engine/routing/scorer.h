@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "engine/routing/scorer.pb.h"
+#include "purser/scorer.pb.h"
 
 namespace purser::routing {
 
@@ -25,7 +25,7 @@ class Scorer {
   double Score(std::string_view prompt) const;
 
   // Of one scorer.
-  static constexpr int kMostKinds = 16;
+  static constexpr int kMaxKinds = 16;
 
  private:
   explicit Scorer(const LearnedScorer& proto) : proto_(proto) {}

@@ -78,8 +78,8 @@ struct Verdict {
 
   // By candidate. Preference 0 comes first among equal costs: each rule's `prefer` is one rank below that of
   // the rule before it, and candidates that no rule prefers come last.
-  std::array<RejectReason, kMostCandidates> reasons;
-  std::array<uint16_t, kMostCandidates> preference;
+  std::array<RejectReason, kMaxCandidates> reasons;
+  std::array<uint16_t, kMaxCandidates> preference;
 
   // What the conditions tested (compiled_policy.h); for explanations.
   std::vector<double> values;

@@ -48,8 +48,8 @@ void KilledEngineTest::BeginHistory() {
 
 void KilledEngineTest::WorkUntilKilled(uint64_t seed, const Work& work) {
   Options options;
-  options.policy_text = policy_;
-  options.price_books = {folder_ + "/book.textproto"};
+  options.source.policy_text = policy_;
+  options.source.price_books = {folder_ + "/book.textproto"};
   options.ledger_dir = ledger();
   options.frames_between_snapshots = kFramesBetweenSnapshots;
   const auto engine = Engine::Open(options);
@@ -92,11 +92,11 @@ KilledEngineTest::Came KilledEngineTest::Call(Engine* engine, const Request& req
     engine->Void(decision->ticket);
     return dispatch ? Came::kToLog : Came::kToNothing;
   }
-  pricing::Usage usage;
-  usage.Set(pricing::Meter::kInputTokens, request.input_tokens);
-  usage.Set(pricing::Meter::kOutputTokens,
+  Usage usage;
+  usage.Set(Meter::kInputTokens, request.input_tokens);
+  usage.Set(Meter::kOutputTokens,
             static_cast<int64_t>((*random)() % static_cast<uint64_t>(request.max_output_tokens + 1)));
-  Outcome outcome;
+  CallResult outcome;
   outcome.usage = &usage;
   const Settlement settlement = engine->Settle(decision->ticket, outcome);
   if (settlement.result != SettleResult::kSettled) return Came::kToNothing;

@@ -1,6 +1,7 @@
 #ifndef PURSER_TESTS_CRASH_KILLED_ENGINE_H_
 #define PURSER_TESTS_CRASH_KILLED_ENGINE_H_
 
+#include <purser/purser.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -11,7 +12,6 @@
 #include <random>
 #include <string>
 
-#include "engine/purser.h"
 #include "gtest/gtest.h"
 
 namespace purser {

@@ -10,7 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "engine/ledger/log.h"
-#include "engine/ledger/memory_file_system.h"
+#include "tests/support/memory_file_system.h"
 
 namespace purser::ledger {
 namespace {
@@ -88,16 +88,16 @@ class History {
     return "";
   }
 
-  void Append(std::mt19937_64& random, Room room = Room::kOrdinary) {
+  void Append(std::mt19937_64& random, Reserve reserve = Reserve::kLeave) {
     std::string payload = absl::StrCat("#", ++made_, ":");
     // Sometimes as long as several sectors.
     const size_t size = random() % (random() % 8 == 0 ? 1500 : 120);
     while (payload.size() < size) payload.push_back(static_cast<char>('a' + random() % 26));
-    AppendText(std::move(payload), room);
+    AppendText(std::move(payload), reserve);
   }
 
-  bool AppendText(std::string payload, Room room) {
-    if (log_->Append(16, payload, room) == 0) {
+  bool AppendText(std::string payload, Reserve reserve) {
+    if (log_->Append(16, payload, reserve) == 0) {
       ++refused_;
       return false;
     }
@@ -132,7 +132,7 @@ class History {
         break;
       }
       default:
-        Append(random, random() % 4 == 0 ? Room::kReserve : Room::kOrdinary);
+        Append(random, random() % 4 == 0 ? Reserve::kUse : Reserve::kLeave);
     }
   }
 
@@ -441,8 +441,8 @@ std::string CheckFullDisk(uint64_t seed, CheckCounts* counts) {
     if (history.log()->status().ok()) return "a refused append, and status() is OK";
     // Grants are refused; what they led to can be booked.
     // Not even a small one is left.
-    while (history.AppendText("grant", Room::kOrdinary)) ++counts->operations;
-    if (!history.AppendText(std::string(150, 'r'), Room::kReserve)) {
+    while (history.AppendText("grant", Reserve::kLeave)) ++counts->operations;
+    if (!history.AppendText(std::string(150, 'r'), Reserve::kUse)) {
       return absl::StrCat("no reserve at ", space, " bytes");
     }
     const auto died = files->AfterProcessDeath();  // With space again.

@@ -28,10 +28,10 @@ constexpr int kChildren = 3;
 constexpr int kTasksOfATree = 121;  // 1 + 3 + 9 + 27 + 81
 #if defined(__SANITIZE_ADDRESS__)
 constexpr int kTrees = 400;
-constexpr size_t kLeastTasks = 10'000;
+constexpr size_t kMinTasks = 10'000;
 #else
 constexpr int kTrees = 1600;
-constexpr size_t kLeastTasks = 100'000;
+constexpr size_t kMinTasks = 100'000;
 #endif
 
 // Nodes are numbered level by level: the children of n are 3 n + 1 to 3 n + 3.
@@ -143,7 +143,7 @@ void TaskTreeKillTest::RunHistory(std::mt19937_64* random) {
     full[level] += task.most > kCapNanos - kCapNanos / 20 ? 1 : 0;
   }
   for (int level = 0; level < kLevels; ++level) EXPECT_GT(full[level], 0) << "level " << level;
-  EXPECT_GE(tasks.size(), kLeastTasks);
+  EXPECT_GE(tasks.size(), kMinTasks);
   EXPECT_GT(kills, 1);
   std::printf("%zu tasks, full by level %d %d %d %d %d, %d processes killed, %lld settlements\n",
               tasks.size(), full[0], full[1], full[2], full[3], full[4], kills,

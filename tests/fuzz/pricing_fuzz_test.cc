@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "engine/pricing/cost.h"
-#include "engine/pricing/import.h"
 #include "engine/pricing/price_book.h"
-#include "engine/pricing/stated_rates.h"
+#include "engine/pricing/tables/import.h"
+#include "engine/pricing/tables/stated_rates.h"
 #include "engine/pricing/usage_block.h"
 #include "gtest/gtest.h"
 

@@ -201,12 +201,12 @@ class Sequences {
     int64_t held = 0, presumed = 0;
     for (const ModelHold& hold : model_.hold)
       (hold.phase == ModelHold::kPresumed ? presumed : held) += hold.Rest();
-    const Room room = accounts_.Headroom(plan_, MakeScope(), 0, model_.now);
+    const Headroom room = accounts_.HeadroomOf(plan_, MakeScope(), 0, model_.now);
     if (room.left[Dimension::kUsd] != kNarrow - model_.Used()) {
       return absl::StrCat(room.left[Dimension::kUsd], " left, expected ", kNarrow - model_.Used(),
                           " (settled ", model_.settled, ", held ", held, ", presumed ", presumed, ")");
     }
-    const Room wide = accounts_.Headroom(plan_, MakeScope(), 2, model_.now);
+    const Headroom wide = accounts_.HeadroomOf(plan_, MakeScope(), 2, model_.now);
     if (wide.left[Dimension::kUsd] != kWide - model_.Used()) return "the two accounts differ";
     return "";
   }

@@ -1,0 +1,311 @@
+// The life of the engine, and its small methods.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "engine/calls/engine_impl.h"
+#include "engine/calls/open_engine.h"
+#include "engine/calls/rank.h"
+#include "engine/recovery/rebuild.h"
+#include "engine/revision/request_fields.h"
+
+namespace purser {
+namespace {
+
+// Reading this many frames takes about as long as writing and reading a snapshot.
+constexpr int64_t kFramesWorthASnapshot = 50'000;
+
+absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
+  std::vector<std::string> lines;
+  for (const Diagnostics& of_file : diagnostics) {
+    if (!of_file.ok()) lines.push_back(std::string(of_file.ToStatus().message()));
+  }
+  return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+}
+
+// Null, with every mistake in `*error`: the policy does not load.
+std::shared_ptr<Revision> CompilePolicy(const PolicySource& source, const Clock& clock, absl::Status* error) {
+  std::vector<Diagnostics> diagnostics;
+  std::shared_ptr<Revision> revision = Revision::Compile(source, clock.NowNanos(), &diagnostics);
+  if (revision == nullptr) *error = AllErrors(diagnostics);
+  return revision;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options) {
+  return OpenEngine(options, nullptr);
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> OpenEngine(const Options& options, ledger::FileSystem* ledger_files) {
+  auto engine = std::make_unique<EngineImpl>(options, ledger_files);
+  if (const absl::Status started = engine->Start(); !started.ok()) return started;
+  return engine;
+}
+
+EngineImpl::EngineImpl(const Options& options, ledger::FileSystem* ledger_files)
+    : options_(options),
+      ledger_files_(ledger_files),
+      clock_(options.clock != nullptr ? options.clock : &system_clock_) {}
+
+EngineState EngineImpl::StateFor(const budget::Plan& plan) {
+  return {.outputs = outputs_, .served_before = served_before_, .accounts = *accounts_, .plan = plan};
+}
+
+// What can fail comes first, what others can see last.
+absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
+  accounts_->Register(revision->mutable_plan());
+  const int64_t now = clock_->NowNanos();
+  if (journal_ != nullptr) {
+    ledger::PolicyLoadedView loaded;
+    loaded.name = revision->policy().name();
+    loaded.policy_revision = revision->policy_hash();
+    loaded.price_revision = revision->price_hash();
+    loaded.purser_version = kVersion;
+    loaded.time_nanos = now;
+    absl::Status kept = journal_->KeepPolicy(revision->policy());
+    if (kept.ok() && journal_->Append(loaded) == 0) kept = journal_->status();
+    if (!kept.ok() && !revision->serves_unrecorded()) return kept;
+  }
+  revision->Attach(&model_stats_, &class_stats_);
+  const std::shared_ptr<const Revision> previous = Current();
+  revision->StartCache(previous.get(),
+                       options_.keep_cache ? Revision::CacheUse::kServing : Revision::CacheUse::kTrial,
+                       options_.embedder, now);
+  if (previous == nullptr) recovered_.cache_refused = revision->cache_warning();
+  const std::lock_guard<std::mutex> lock(revision_mutex_);
+  revision_ = std::move(revision);
+  current_.store(revision_.get(), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::Start() {
+  absl::Status error;
+  std::shared_ptr<Revision> revision = CompilePolicy(options_.source, *clock_, &error);
+  if (revision == nullptr) return error;
+  if (options_.ledger_dir.empty()) {
+    accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
+    return Adopt(std::move(revision));
+  }
+
+  accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
+  accounts_->Register(revision->mutable_plan());
+  Rebuilder rebuilder(revision->plan(), accounts_.get(), &outputs_);
+  absl::StatusOr<std::unique_ptr<Journal>> journal =
+      Journal::Open(options_.ledger_dir, ledger_files_, clock_,
+                    [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
+  if (!journal.ok()) return journal.status();
+  const SnapshotCounts& counts = rebuilder.counts();
+  accounts_->StartIncarnation(counts.loads);  // Tells this run's tickets from those of earlier ones.
+  journal_ = *std::move(journal);
+  recovered_.records = counts.records;
+  recovered_.torn_bytes = static_cast<int64_t>(journal_->recovery().torn_bytes);
+  recovered_.presumed = accounts_->open_holds();
+  accounts_->Expire(revision->plan(), clock_->NowNanos());
+  // So that a process that is killed again and again does not read the same frames again and again. Without a
+  // snapshot the next start reads them: no reason not to start.
+  uint64_t kept_through = journal_->recovery().snapshot_sequence;
+  if (rebuilder.frames() > kFramesWorthASnapshot &&
+      journal_->WriteSnapshot(journal_->last_sequence(), WriteSnapshot(*accounts_, outputs_, counts)).ok()) {
+    kept_through = journal_->last_sequence();
+  }
+  if (const absl::Status adopted = Adopt(std::move(revision)); !adopted.ok()) return adopted;
+  snapshots_ = std::make_unique<SnapshotKeeper>(
+      journal_.get(), SnapshotKeeper::Options{.kept_through = kept_through,
+                                              .frames_between = options_.frames_between_snapshots,
+                                              .current_revision = [this] { return Current(); }});
+  return absl::OkStatus();
+}
+
+EngineImpl::~EngineImpl() {
+  // Its log holds all but what verified mode has learned. A cache that cannot be kept costs money, not
+  // correctness.
+  if (revision_ != nullptr && revision_->cache() != nullptr) {
+    (void)revision_->cache()->Keep(clock_->NowNanos());
+    // A Decision may outlive this engine, and with it the revision.
+    revision_->cache()->StopKeeping();
+  }
+  if (snapshots_ == nullptr) return;
+  const auto frames = static_cast<int64_t>(journal_->last_sequence() - snapshots_->kept_through());
+  if (frames > kFramesWorthASnapshot) (void)snapshots_->Keep();
+}
+
+const Revision& EngineImpl::Pin(Decision* decision) {
+  // The decision's own reference keeps its revision alive: if that is still the current one, no shared
+  // counter has to be touched, and threads do not meet.
+  const Revision* current = current_.load(std::memory_order_acquire);
+  if (decision->policy.revision().get() != current) {
+    const std::lock_guard<std::mutex> lock(revision_mutex_);
+    decision->policy = LoadedPolicy(revision_);
+  }
+  return *decision->policy.revision();
+}
+
+absl::Status EngineImpl::Reload(const PolicySource& source) {
+  const std::lock_guard<std::mutex> one_at_a_time(reload_mutex_);
+  absl::Status error;
+  std::shared_ptr<Revision> revision = CompilePolicy(source, *clock_, &error);
+  return revision == nullptr ? error : Adopt(std::move(revision));
+}
+
+absl::StatusOr<LoadedPolicy> EngineImpl::LoadShadowPolicy(const PolicySource& source) {
+  absl::Status error;
+  std::shared_ptr<Revision> shadow = CompilePolicy(source, *clock_, &error);
+  if (shadow == nullptr) return error;
+  shadow->Attach(&model_stats_, &class_stats_);
+  return LoadedPolicy(std::move(shadow));
+}
+
+// What the log has to say of a call that is, or may be, under way: enough to presume it spent. False: it did
+// not take it, and the call must not go on.
+bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ticket ticket, int64_t now) {
+  if (journal_ == nullptr) return true;
+  const Revision& revision = *call.revision;
+  const Revision::Candidate& candidate = revision.candidates()[call.candidate];
+  ledger::DispatchedView view;
+  DescribeRequest(request, &view);
+  view.ticket = ticket;
+  view.time_nanos = now;
+  view.provider = candidate.provider;
+  view.model = candidate.model;
+  view.candidate = candidate.name;
+  view.request_class = revision.request_class(call.request_class).name;
+  view.held_nanos = call.held_nanos;
+  view.held_output_tokens = call.held_output_tokens;
+  view.held_input_tokens = call.held_tokens - call.held_output_tokens;
+  view.expires_nanos = call.expires_nanos;
+  view.estimated_nanos = call.expected_nanos;
+  view.policy_revision = revision.policy_hash();
+  view.price_revision = revision.price_hash();
+  return journal_->Append(view) != 0 || revision.serves_unrecorded();
+}
+
+bool EngineImpl::MarkDispatched(Ticket ticket) {
+  PendingCall* call = pending_.ClaimOpen(ticket);
+  if (call == nullptr) return false;
+  const Revision& revision = *call->revision;
+  const Request request = call->request.View();
+  const int64_t now = Now(request);
+  const bool dispatched = accounts_->MarkDispatched(revision.plan(), ticket, now);
+  if (dispatched && !LogDispatch(*call, request, ticket, now)) {
+    // What could be billed and not be found again must not be sent.
+    accounts_->Void(revision.plan(), ticket, now);
+    pending_.Release(call, ticket, /*settled=*/false);
+    return false;
+  }
+  call->dispatched = call->dispatched || dispatched;
+  pending_.Publish(call, ticket);
+  return dispatched;
+}
+
+bool EngineImpl::Void(Ticket ticket) {
+  PendingCall* call = pending_.ClaimOpen(ticket);
+  if (call == nullptr) return false;
+  const int64_t now = Now(call->request.View());
+  if (call->dispatched && journal_ != nullptr) {
+    ledger::VoidedView view;
+    view.ticket = ticket;
+    view.time_nanos = now;
+    if (journal_->Append(view) == 0 && !call->revision->serves_unrecorded()) {
+      pending_.Publish(call, ticket);
+      return false;
+    }
+  }
+  const bool voided = accounts_->Void(call->revision->plan(), ticket, now);
+  pending_.Release(call, ticket, /*settled=*/false);
+  return voided;
+}
+
+int64_t EngineImpl::Progress(Ticket ticket, int64_t output_tokens) const {
+  const budget::ProgressResult progress = accounts_->Progress(ticket, output_tokens);
+  return progress.known ? progress.output_tokens_left : -1;
+}
+
+bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
+  PendingCall* call = more_output_tokens > 0 ? pending_.ClaimOpen(ticket) : nullptr;
+  if (call == nullptr) return false;
+  const Revision& revision = *call->revision;
+  const Revision::Candidate& candidate = revision.candidates()[call->candidate];
+  const int64_t now = Now(call->request.View());
+  // At the rates of the whole call as it is now held.
+  pricing::QuoteInput input;
+  input.input_tokens = input.most_input_tokens = call->held_tokens - call->held_output_tokens;
+  input.most_output_tokens = call->held_output_tokens + more_output_tokens;
+  input.time_nanos = call->decided_nanos;
+  const pricing::Quote quote = pricing::MakeQuote(call->batch ? candidate.batch : candidate.priced, input);
+  const int64_t more_nanos = std::max<int64_t>(quote.worst_nanos - call->held_nanos, 0);
+  budget::Amounts more =
+      budget::Amounts::Call(more_nanos, more_output_tokens, more_output_tokens, /*steps=*/0);
+  more[budget::Dimension::kRequests] = 0;
+  bool held = accounts_->Extend(revision.plan(), ticket, more, now).status == budget::HoldStatus::kHeld;
+  if (held) {
+    call->held_nanos += more_nanos;
+    call->held_tokens += more_output_tokens;
+    call->held_output_tokens += more_output_tokens;
+    // What cannot be found again after a crash is not granted; until the call settles it stays set aside.
+    if (call->dispatched) held = LogDispatch(*call, call->request.View(), ticket, now);
+  }
+  pending_.Publish(call, ticket);
+  return held;
+}
+
+void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
+  const int64_t now = clock_->NowNanos();
+  const std::shared_ptr<const Revision> revision = Current();
+  accounts_->EndTask(revision->plan(), tenant, task, now);
+  if (journal_ == nullptr) return;
+  ledger::TaskEndedView ended;
+  ended.tenant = tenant;
+  ended.task = task;
+  ended.time_nanos = now;
+  journal_->Append(ended);
+}
+
+void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
+  const int64_t now = clock_->NowNanos();
+  accounts_->EndSession(Current()->plan(), tenant, session, now);
+  if (journal_ == nullptr) return;
+  ledger::SessionEndedView ended;
+  ended.tenant = tenant;
+  ended.session = session;
+  ended.time_nanos = now;
+  journal_->Append(ended);
+}
+
+absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
+                               int64_t tokens, int64_t until_nanos, std::string_view reason) {
+  const std::shared_ptr<const Revision> revision = Current();
+  if (LedgerFails() && !revision->serves_unrecorded()) {
+    return absl::UnavailableError(
+        absl::StrCat("the ledger cannot be written: ", journal_->status().message()));
+  }
+  const int64_t now = Now(account);
+  const budget::Scope scope = ScopeOf(account);
+  budget::Amounts amounts;
+  amounts[budget::Dimension::kUsd] = nano_usd;
+  amounts[budget::Dimension::kTokens] = tokens;
+  const absl::Status topped_up = accounts_->TopUp(revision->plan(), budget, scope, amounts, until_nanos, now);
+  if (!topped_up.ok() || journal_ == nullptr) return topped_up;
+  const std::string key = EncodeScope(scope);
+  ledger::ToppedUpView view;
+  view.budget = budget;
+  view.key = key;
+  view.amount_nanos = nano_usd;
+  view.tokens = tokens;
+  view.until_nanos = until_nanos;
+  view.time_nanos = now;
+  view.reason = reason;
+  const bool recorded = journal_->Append(view) != 0 || revision->serves_unrecorded();
+  return recorded ? absl::OkStatus() : journal_->status();
+}
+
+void EngineImpl::Maintain() { accounts_->Expire(Current()->plan(), clock_->NowNanos()); }
+
+std::shared_ptr<const Revision> EngineImpl::Current() {
+  const std::lock_guard<std::mutex> lock(revision_mutex_);
+  return revision_;
+}
+
+}  // namespace purser

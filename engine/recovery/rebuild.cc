@@ -1,0 +1,119 @@
+#include "engine/recovery/rebuild.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "engine/base/name_hash.h"
+#include "engine/ledger/record.h"
+#include "engine/revision/request_fields.h"
+
+namespace purser {
+namespace {
+
+absl::Status Undecodable(const ledger::Frame& frame) {
+  return absl::DataLossError(
+      absl::StrCat("frame ", frame.sequence, " of type ", frame.type, " cannot be decoded"));
+}
+
+template <typename View>
+absl::Status Decode(const ledger::Frame& frame, View* view) {
+  return ledger::Decode(frame.payload, view) ? absl::OkStatus() : Undecodable(frame);
+}
+
+}  // namespace
+
+absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
+  ledger::RecordView record;
+  if (!ledger::DecodeWithoutLists(frame.payload, &record)) return Undecodable(frame);
+  ++counts_.records;
+  counts_.newest_nanos = std::max(counts_.newest_nanos, record.settled_nanos);
+  if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.
+  const budget::Amounts charge =
+      budget::Amounts::Call(record.cost_nanos, record.input_tokens + record.output_tokens,
+                            record.output_tokens, StepsOf(record.attempt));
+  const budget::SettleResult settled =
+      accounts_.Settle(plan_, record.ticket, charge, true, record.settled_nanos);
+  if (settled.status == budget::SettleStatus::kUnknownTicket) {
+    accounts_.Charge(plan_, ScopeOfView(record), charge, record.settled_nanos);
+  }
+  if ((record.flags & ledger::USAGE_UNKNOWN) == 0) {
+    outputs_.Observe(
+        {HashModel(record.provider, record.model), HashName(record.request_class), HashName(record.feature)},
+        record.output_tokens);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Rebuilder::ApplyDispatched(const ledger::Frame& frame) {
+  ledger::DispatchedView dispatched;
+  if (const absl::Status decoded = Decode(frame, &dispatched); !decoded.ok()) return decoded;
+  counts_.newest_nanos = std::max(counts_.newest_nanos, dispatched.time_nanos);
+  budget::Call call;
+  call.scope = ScopeOfView(dispatched);
+  call.worst = budget::Amounts::Call(dispatched.held_nanos,
+                                     dispatched.held_input_tokens + dispatched.held_output_tokens,
+                                     dispatched.held_output_tokens, StepsOf(dispatched.attempt));
+  call.likely = call.worst;
+  call.attempt = std::max(dispatched.attempt, 1);
+  const absl::Status replayed =
+      accounts_.ReplayDispatch(plan_, dispatched.ticket, call, dispatched.time_nanos);
+  if (replayed.ok()) return replayed;
+  // The ticket's slot had been freed by an expiry, of which the log says nothing.
+  accounts_.Expire(plan_, dispatched.time_nanos);
+  return accounts_.ReplayDispatch(plan_, dispatched.ticket, call, dispatched.time_nanos);
+}
+
+absl::Status Rebuilder::ApplyToppedUp(const ledger::Frame& frame) {
+  ledger::ToppedUpView topped_up;
+  if (const absl::Status decoded = Decode(frame, &topped_up); !decoded.ok()) return decoded;
+  budget::Scope scope;
+  if (!DecodeScope(topped_up.key, &scope)) {
+    return absl::DataLossError(absl::StrCat("frame ", frame.sequence, ": the top-up names no account"));
+  }
+  budget::Amounts amounts;
+  amounts[budget::Dimension::kUsd] = topped_up.amount_nanos;
+  amounts[budget::Dimension::kTokens] = topped_up.tokens;
+  const absl::Status done = accounts_.TopUp(plan_, std::string(topped_up.budget), scope, amounts,
+                                            topped_up.until_nanos, topped_up.time_nanos);
+  // A budget that this policy no longer has is not topped up.
+  return absl::IsNotFound(done) || absl::IsFailedPrecondition(done) ? absl::OkStatus() : done;
+}
+
+absl::Status Rebuilder::Apply(const ledger::Frame& frame) {
+  if (frame.type == 0) return ReadSnapshot(frame.payload, plan_, &accounts_, &outputs_, &counts_);
+  ++frames_;
+  switch (frame.type) {
+    case ledger::RECORD:
+      return ApplyRecord(frame);
+    case ledger::DISPATCHED:
+      return ApplyDispatched(frame);
+    case ledger::TOPPED_UP:
+      return ApplyToppedUp(frame);
+    case ledger::VOIDED: {
+      ledger::VoidedView voided;
+      const absl::Status decoded = Decode(frame, &voided);
+      if (decoded.ok()) accounts_.Void(plan_, voided.ticket, voided.time_nanos);
+      return decoded;
+    }
+    case ledger::TASK_ENDED: {
+      ledger::TaskEndedView ended;
+      const absl::Status decoded = Decode(frame, &ended);
+      if (decoded.ok()) accounts_.EndTask(plan_, ended.tenant, ended.task, ended.time_nanos);
+      return decoded;
+    }
+    case ledger::SESSION_ENDED: {
+      ledger::SessionEndedView ended;
+      const absl::Status decoded = Decode(frame, &ended);
+      if (decoded.ok()) accounts_.EndSession(plan_, ended.tenant, ended.session, ended.time_nanos);
+      return decoded;
+    }
+    case ledger::POLICY_LOADED:
+      ++counts_.loads;
+      return absl::OkStatus();
+    default:
+      return absl::OkStatus();
+  }
+}
+
+}  // namespace purser

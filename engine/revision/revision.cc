@@ -1,0 +1,208 @@
+#include "engine/revision/revision.h"
+
+#include <purser/clock.h>
+#include <xxhash.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "engine/base/name_hash.h"
+#include "engine/revision/bundled_books.h"
+#include "engine/revision/cache_settings.h"
+#include "engine/revision/check_budgets.h"
+#include "policies/amount.h"
+#include "policies/check.h"
+#include "policies/textproto.h"
+
+namespace purser {
+namespace {
+
+constexpr int64_t kDefaultExpectedOutputTokens = 400;
+
+uint64_t HashText(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+
+// The hash is of the very text that was parsed.
+Diagnostics ReadPolicy(const PolicySource& source, policy::Policy* policy, uint64_t* hash) {
+  if (source.policy_file.empty()) {
+    *hash = HashText(source.policy_text);
+    return ParseTextproto(source.policy_text, "policy", policy);
+  }
+  std::string text;
+  Diagnostics diagnostics = ReadTextproto(source.policy_file, policy, &text);
+  *hash = HashText(text);
+  return diagnostics;
+}
+
+std::shared_ptr<const pricing::PriceBook> ReadBooks(const std::vector<std::string>& paths,
+                                                    std::vector<Diagnostics>* diagnostics) {
+  if (!paths.empty()) return pricing::PriceBook::Load(paths, diagnostics);
+  const pricing::PriceBook::Text bundled = {"well_known.textproto", std::string(kWellKnownPrices)};
+  return pricing::PriceBook::Parse({&bundled, 1}, diagnostics);
+}
+
+bool HasBatchSheet(const pricing::ModelPrices& prices) {
+  for (const pricing::Sheet& sheet : prices.sheets) {
+    if ((sheet.service_tiers & (1u << static_cast<int>(ServiceTier::kBatch))) != 0) return true;
+  }
+  return false;
+}
+
+Revision::Candidate MakeCandidate(const policy::Candidate& said, const pricing::ModelPrices* prices) {
+  Revision::Candidate candidate;
+  candidate.name = said.name().empty() ? said.model() : said.name();
+  candidate.model = said.model();
+  candidate.provider = !said.provider().empty() || prices == nullptr ? said.provider() : prices->provider;
+  candidate.service_tier = said.service_tier();
+  candidate.prices = prices;
+  candidate.priced = {prices, ParseServiceTier(said.service_tier())};
+  if (prices != nullptr && HasBatchSheet(*prices)) candidate.batch = {prices, ServiceTier::kBatch};
+  candidate.family = estimates::TokenFamilyOf(candidate.provider, candidate.model);
+  candidate.model_hash = HashModel(candidate.provider, candidate.model);
+  candidate.max_output_tokens = said.max_output_tokens();
+  if (candidate.max_output_tokens == 0 && prices != nullptr)
+    candidate.max_output_tokens = prices->max_output_tokens;
+  candidate.expected_output_tokens = said.expected_output_tokens();
+  candidate.expected_latency_ms = static_cast<int32_t>(said.expected_latency_ms());
+  return candidate;
+}
+
+routing::CandidateFacts FactsOf(const Revision::Candidate& candidate) {
+  routing::CandidateFacts facts;
+  facts.priced = candidate.prices != nullptr;
+  facts.provider = candidate.provider;
+  // Where the books say nothing of what a model can do, nothing follows from their silence.
+  facts.capabilities = ~0u;
+  if (candidate.prices == nullptr) return facts;
+  const pricing::ModelPrices& prices = *candidate.prices;
+  if (prices.capabilities_known) facts.capabilities = prices.capabilities;
+  facts.context_window = prices.context_window > 0 ? prices.context_window : prices.max_input_tokens;
+  facts.max_output_tokens = prices.max_output_tokens;
+  return facts;
+}
+
+Revision::RequestClass MakeRequestClass(const policy::RequestClass& said) {
+  Revision::RequestClass made;
+  made.name = said.name();
+  made.hash = HashName(said.name());
+  made.expected_output_tokens = said.expected_output_tokens();
+  // CheckPolicy has seen that these parse.
+  if (!said.single_shot_usd().empty()) made.single_shot_nanos = ParseUsd(said.single_shot_usd()).value_or(0);
+  if (!said.revenue_per_request_usd().empty()) {
+    made.revenue_nanos = ParseUsd(said.revenue_per_request_usd()).value_or(-1);
+  } else if (said.plan_requests_per_month() > 0) {
+    made.revenue_nanos =
+        ParseUsd(said.plan_revenue_per_month_usd()).value_or(0) / said.plan_requests_per_month();
+  }
+  return made;
+}
+
+}  // namespace
+
+uint64_t Revision::NextSerial() {
+  static std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+void Revision::Attach(ModelStatsTable* models, ClassStatsTable* classes) {
+  for (Candidate& candidate : candidates_) candidate.stats = models->Get(candidate.provider, candidate.model);
+  for (RequestClass& request_class : request_classes_) request_class.stats = classes->Get(request_class.name);
+  no_class_.stats = classes->Get("");
+}
+
+void Revision::StartCache(const Revision* previous, CacheUse use,
+                          std::shared_ptr<const cache::Embedder> embedder, int64_t now_nanos) {
+  if (!policy_.has_caching()) return;
+  const policy::Caching& caching = policy_.caching();
+  cache::Options options = cache_options_;
+  if (options.embedder == nullptr) options.embedder = std::move(embedder);
+  cache::Cache* const serving = previous == nullptr ? nullptr : previous->cache();
+  if (serving != nullptr && previous->policy().caching().SerializeAsString() == caching.SerializeAsString() &&
+      (caching.has_embedder() || serving->options().embedder == options.embedder)) {
+    cache_ = previous->cache_;
+    return;
+  }
+  cache_ = std::make_shared<cache::Cache>(std::move(options));
+  const std::string& directory = caching.persistence_directory();
+  if (directory.empty() || use == CacheUse::kTrial) return;
+  if (serving != nullptr && previous->policy().caching().persistence_directory() == directory) {
+    (void)serving->Keep(now_nanos);
+    serving->StopKeeping();
+  }
+  // What is damaged, foreign or in use is refused whole.
+  if (const absl::Status kept = cache_->KeepIn(directory, now_nanos); !kept.ok()) {
+    cache_warning_ = absl::StrCat("the cache starts empty: ", kept.message());
+  }
+}
+
+std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t now_nanos,
+                                            std::vector<Diagnostics>* diagnostics) {
+  std::shared_ptr<Revision> revision(new Revision());
+  Diagnostics of_policy = ReadPolicy(source, &revision->policy_, &revision->policy_hash_);
+  revision->book_ = ReadBooks(source.price_books, diagnostics);
+  const bool readable = of_policy.ok();
+  if (!readable && revision->policy_.ByteSizeLong() == 0) {
+    // Nothing could be parsed, so further checks would only add noise.
+    diagnostics->push_back(std::move(of_policy));
+    return nullptr;
+  }
+  CheckPolicy(revision->policy_, &of_policy);
+
+  std::vector<routing::CandidateFacts> facts;
+  for (int i = 0; i < revision->policy_.candidates_size(); ++i) {
+    const policy::Candidate& said = revision->policy_.candidates(i);
+    const pricing::ModelPrices* prices = nullptr;
+    if (revision->book_ != nullptr && !said.model().empty()) {
+      const absl::StatusOr<const pricing::ModelPrices*> found =
+          revision->book_->Resolve(said.model(), said.provider());
+      if (found.ok()) {
+        prices = *found;
+      } else {
+        of_policy.Warning(
+            absl::StrCat("candidates[", i, "].model"),
+            absl::StrCat("no price is known, so this candidate is never chosen: ", found.status().message()));
+      }
+    }
+    revision->candidates_.push_back(MakeCandidate(said, prices));
+  }
+  for (const Candidate& candidate : revision->candidates_) facts.push_back(FactsOf(candidate));
+
+  // A policy that could not be read in full is still checked in full: its mistakes are mended in one round.
+  const std::string directory = std::filesystem::path(source.policy_file).parent_path().string();
+  revision->program_ =
+      routing::Program::Compile(revision->policy_, facts, {.directory = directory}, &of_policy);
+  revision->plan_ = budget::Plan::Compile(revision->policy_, &of_policy);
+
+  for (const policy::RequestClass& said : revision->policy_.request_classes()) {
+    revision->request_classes_.push_back(MakeRequestClass(said));
+  }
+  const policy::Policy& policy = revision->policy_;
+  revision->expected_output_tokens_ = policy.routing().expected_output_tokens() > 0
+                                          ? policy.routing().expected_output_tokens()
+                                          : kDefaultExpectedOutputTokens;
+  WarnOfBudgetsBelowACall(*revision, now_nanos > 0 ? now_nanos : SystemClock().NowNanos(), &of_policy);
+  for (const policy::Signal& signal : policy.signals()) {
+    revision->reads_headroom_ |= signal.measure() == policy::BUDGET_HEADROOM;
+  }
+  const std::string& name_space = policy.caching().namespace_template();
+  const auto parsed = NamespaceTemplate::Parse(name_space.empty() ? "{tenant}/{feature}" : name_space);
+  if (parsed.ok()) {
+    revision->cache_namespace_ = *parsed;
+  } else {
+    of_policy.Error("caching.namespace_template", std::string(parsed.status().message()));
+  }
+  if (revision->book_ != nullptr) {
+    revision->price_hash_ = std::strtoull(revision->book_->revision().c_str(), nullptr, 16);
+  }
+
+  revision->cache_options_ = ReadCacheSettings(policy, directory, &of_policy);
+
+  const bool ok = readable && of_policy.ok() && revision->book_ != nullptr && revision->program_ != nullptr;
+  diagnostics->push_back(std::move(of_policy));
+  return ok ? revision : nullptr;
+}
+
+}  // namespace purser
