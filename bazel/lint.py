@@ -1,48 +1,52 @@
-"""What `./dev lint` checks beside shell scripts: format, the arrows between folders, names, header guards, long lines."""
+"""What `./dev lint` checks beside shell scripts: format, the arrows between rooms, public headers, names, header guards."""
 
 import os
 import re
 import subprocess
 import sys
 
-# Which of our folders the files of a folder may include (arrows run one way). The longest prefix counts.
-# A folder may always include itself.
-MAY_INCLUDE = {
-    "policies": [],
-    "cache": ["policies"],
-    "engine/pricing": ["policies"],
-    "engine/routing": ["policies", "engine/pricing", "engine/request.h", "engine/clock.h", "tests/support/allocations.h",
-                       "cache"],
-    "engine/budget": ["policies", "engine/pricing", "engine/request.h", "engine/clock.h", "engine/base/spin_lock.h"],
-    "engine/ledger": ["policies", "engine/pricing", "engine/clock.h", "engine/base/spin_lock.h"],
-    "engine/books": ["policies", "engine/ledger", "engine/pricing"],
-    "engine/cli": ["policies", "cache", "engine"],
-    "engine": ["policies", "cache", "engine"],
-    "bench": ["policies", "cache", "engine"],
-    "tests": ["policies", "cache", "engine"],
-}
+import architecture
+import rooms
+
 FORBIDDEN_NAMES = re.compile(r"(^|_)(util|utils|common|helper|helpers|misc|manager)(_|\.|$)")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 
-def tracked_files():
-    return subprocess.check_output(["git", "ls-files"], text=True).split("\n")[:-1]
+def public_headers(tree):
+    """path -> how it is included."""
+    names = {f: "purser/" + os.path.basename(f) for f in tree.files if re.fullmatch(r"engine/\w+\.h", f)}
+    listed = re.search(r'name = "public_headers",\n    srcs = \[(.*?)\]', tree.read("cache/BUILD.bazel"), re.S)
+    names.update({f"cache/{header}": f"purser/cache/{header}" for header in re.findall(r'"(\w+\.h)"', listed[1])})
+    return names
 
 
-def folder_of(path):
-    matches = [folder for folder in MAY_INCLUDE if path.startswith(folder + "/")]
-    return max(matches, key=len, default=None)
+def check_public_headers(tree):
+    """Only public headers, std and absl in public headers; and nobody includes one by another name."""
+    public = public_headers(tree)
+    for path in tree.files:
+        if not path.endswith(rooms.SOURCE):
+            continue
+        for number, line in enumerate(tree.read(path).split("\n"), 1):
+            match = re.match(r'#include ["<]([^">]+)[">]', line)
+            if match is None:
+                continue
+            included = match[1]
+            if included in public:
+                yield f"{path}:{number}: include {included} as <{public[included]}>"
+            stranger = "/" in included and not included.startswith("absl/") and included not in public.values()
+            if path in public and stranger:
+                yield f"{path}:{number}: a public header may include public headers, std and absl, not {included}"
 
 
-def check_includes(path, text):
-    folder = folder_of(path)
-    if folder is None:
-        return
-    allowed = MAY_INCLUDE[folder] + [folder]
-    for number, line in enumerate(text.split("\n"), 1):
-        match = re.match(r'#include "((?:policies|cache|engine)/[^"]+)"', line)
-        if match and not any(match[1] == a or match[1].startswith(a + "/") for a in allowed):
-            yield f"{path}:{number}: {folder}/ may not include {match[1]}"
+def check_ground_floor(tree):
+    """base/ is a closed list: what stands there is what its README names, and the reverse."""
+    listed = set(re.findall(r"^\| `(\w+)` \|", tree.read("engine/base/README.md"), re.M))
+    there = {os.path.basename(f).split(".")[0].removesuffix("_test") for f in tree.files
+             if re.fullmatch(r"engine/base/\w+\.(h|cc)", f)}
+    for name in sorted(there - listed):
+        yield f"engine/base/{name}: not on the list of engine/base/README.md; a new file there needs a reason"
+    for name in sorted(listed - there):
+        yield f"engine/base/README.md: lists {name}, which is not there"
 
 
 def check_guard(path, text):
@@ -51,31 +55,35 @@ def check_guard(path, text):
         yield f"{path}:1: expected the header guard {guard}"
 
 
+def check_text(path, text):
+    for number, line in enumerate(text.split("\n"), 1):
+        if UNFINISHED.search(line):
+            yield f"{path}:{number}: unfinished: {line.strip()}"
+    if path.endswith(".h"):
+        yield from check_guard(path, text)
+
+
 def main():
-    problems = []
-    files = tracked_files()
-    sources = [f for f in files if f.endswith((".cc", ".h")) and os.path.exists(f)]
-    for path in files:
-        if FORBIDDEN_NAMES.search(os.path.basename(path)):
-            problems.append(f"{path}: the name hides what the file is for")
-        if not path.endswith((".cc", ".h", ".py", ".bzl", ".bazel", ".proto", ".js")) or not os.path.exists(path):
-            continue
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-        if path != "bazel/lint.py":
-            for number, line in enumerate(text.split("\n"), 1):
-                if UNFINISHED.search(line):
-                    problems.append(f"{path}:{number}: unfinished: {line.strip()}")
-        if path.endswith((".cc", ".h")):
-            problems.extend(check_includes(path, text))
-        if path.endswith(".h"):
-            problems.extend(check_guard(path, text))
+    tree = rooms.Tree()
+    problems = [f"{path}: the name hides what the file is for" for path in tree.files
+                if FORBIDDEN_NAMES.search(os.path.basename(path))]
+    for path in tree.files:
+        if path.endswith((".cc", ".h", ".py", ".bzl", ".bazel", ".proto", ".js")) and path != "bazel/lint.py":
+            problems.extend(check_text(path, tree.read(path)))
+    all_rooms = rooms.Rooms(tree)
+    problems.extend(all_rooms.check())
+    problems.extend(check_public_headers(tree))
+    problems.extend(check_ground_floor(tree))
+    if architecture.PAGE not in tree.files or tree.read(architecture.PAGE) != architecture.page(all_rooms):
+        problems.append(f"{architecture.PAGE}: is not what the READMEs say; run python3 bazel/architecture.py --write")
+    sources = [f for f in tree.files if f.endswith((".cc", ".h"))]
     formatted = subprocess.run(["clang-format", "--dry-run", "-Werror", "--ferror-limit=1", *sources],
                                capture_output=True, text=True, check=False)
     problems.extend(line for line in formatted.stderr.split("\n") if "error:" in line)
     for problem in problems:
         print(problem)
-    print(f"lint: {len(files)} files, {len(problems)} problems")
+    print(f"lint: {len(tree.files)} files, {len(all_rooms.stated)} rooms, {all_rooms.arrows()} arrows, "
+          f"{len(problems)} problems")
     return 1 if problems else 0
 
 

@@ -94,9 +94,9 @@
 //     CHECK(engine.Void(decision.ticket));
 //     CHECK(!engine.MarkDispatched(decision.ticket));  // The ticket is closed.
 //
-// A hold that is neither dispatched nor voided expires (budget_settings.hold_expires_after) and is released. One
-// that was dispatched and never settled stays presumed spent. Call Maintain every few seconds so that both
-// happen.
+// A hold that is neither dispatched nor voided expires (budget_settings.hold_expires_after) and is released.
+// One that was dispatched and never settled stays presumed spent. Call Maintain every few seconds so that
+// both happen.
 //
 //     engine.Maintain();
 //
