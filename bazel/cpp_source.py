@@ -123,7 +123,7 @@ class SourceFile:
                     full = path + "::" + head[places[0] + 1]
                     self.classes.add(full)
                     bases = "".join(x + (" " if x in KEYWORDS else "") for x in head)
-                    bases = re.findall(r"(?:public|protected|private) ([\w:]+)", bases)
+                    bases = re.findall(r"(?:public |protected |private |struct \w+:)([\w:]+)", bases)
                     self.bases.setdefault(full, []).extend((path, base) for base in bases)
                     return (full, "class")
                 if places:

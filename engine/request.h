@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_REQUEST_H_
 #define PURSER_ENGINE_REQUEST_H_
 
+#include <purser/dimensions.h>
+
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -40,21 +42,12 @@ enum Need : uint32_t {
   kNeedsVideoInput = 1u << 12,
 };
 
-struct Request {
-  // Who and what for: the dimensions of budgets and of the books.
+// Its dimensions, such as tenant and feature, are the members of Dimensions:
+//   purser::Request request{{.tenant = "acme", .feature = "chat"}};
+struct Request : Dimensions {
   std::string_view id{};  // Unique per call; the ledger's key.
-  std::string_view tenant{};
-  std::string_view customer{};
-  std::string_view customer_tier{};  // "free", "pro", "enterprise" ...
-  std::string_view team{};
-  std::string_view feature{};
-  std::string_view use_case{};
-  std::string_view session{};
-  std::string_view task{};
-  std::string_view parent_task{};  // Of a sub-agent's task: the task that started it.
-  std::string_view release{};      // Code or prompt version.
-  int32_t step = 0;                // Which model call of its task this is, from 1. 0: not said.
-  int32_t attempt = 1;             // 2 and more: a retry of the same step.
+  int32_t step = 0;       // Which model call of its task this is, from 1. 0: not said.
+  int32_t attempt = 1;    // 2 and more: a retry of the same step.
 
   // What is asked.
   std::string_view model{};             // The model that the caller would have used. Empty: none.

@@ -54,7 +54,7 @@ class AccountsTest : public testing::Test {
   Accounts accounts_{Accounts::Options{}};
   Plan plan_;
   int64_t now_ = kNow;
-  const Scope ann_{.tenant = "acme", .customer = "ann", .session = "s1", .task = "t1"};
+  const Scope ann_{{.tenant = "acme", .customer = "ann", .session = "s1", .task = "t1"}};
 };
 
 TEST_F(AccountsTest, HoldsThenSettles) {
@@ -225,9 +225,9 @@ TEST_F(AccountsTest, BucketRefills) {
 
 TEST_F(AccountsTest, SubAgentDrawsOnEveryAncestor) {
   Use(R"(budgets { name: "task" scope: TASK usd: "5" })");
-  const Scope root{.tenant = "acme", .task = "root"};
-  const Scope middle{.tenant = "acme", .task = "middle", .parent_task = "root"};
-  const Scope leaf{.tenant = "acme", .task = "leaf", .parent_task = "middle"};
+  const Scope root{{.tenant = "acme", .task = "root"}};
+  const Scope middle{{.tenant = "acme", .task = "middle", .parent_task = "root"}};
+  const Scope leaf{{.tenant = "acme", .task = "leaf", .parent_task = "middle"}};
   Held(root, kUsd);
   Held(middle, kUsd);
   Settle(Held(leaf, 3 * kUsd), 3 * kUsd);
@@ -236,21 +236,21 @@ TEST_F(AccountsTest, SubAgentDrawsOnEveryAncestor) {
   ASSERT_EQ(refused.status, HoldStatus::kShort);
   EXPECT_EQ(KeyText(plan_.budgets()[0], refused.shortage.key), "acme/root");
   // Nobody is their own ancestor, and a parent once named stays.
-  EXPECT_EQ(Hold({.tenant = "acme", .task = "root", .parent_task = "leaf"}, 0).status,
+  EXPECT_EQ(Hold({{.tenant = "acme", .task = "root", .parent_task = "leaf"}}, 0).status,
             HoldStatus::kBadParent);
-  EXPECT_EQ(Hold({.tenant = "acme", .task = "leaf", .parent_task = "elsewhere"}, 1).status,
+  EXPECT_EQ(Hold({{.tenant = "acme", .task = "leaf", .parent_task = "elsewhere"}}, 1).status,
             HoldStatus::kShort);
 }
 
 TEST_F(AccountsTest, EndedTaskIsForgottenAndItsSpendingIsNot) {
   Use(R"(budgets { name: "task" scope: TASK usd: "5" } budgets { name: "tenant" scope: TENANT usd: "9" })");
-  const Scope child{.tenant = "acme", .task = "child", .parent_task = "root"};
+  const Scope child{{.tenant = "acme", .task = "child", .parent_task = "root"}};
   const Ticket ticket = Held(child, kUsd);
   accounts_.EndTask(plan_, "acme", "child", now_);
   EXPECT_EQ(accounts_.account_count(), 5);  // Its hold is open.
   Settle(ticket, kUsd);
   EXPECT_EQ(accounts_.account_count(), 3);  // root twice, tenant.
-  EXPECT_EQ(Left({.tenant = "acme", .task = "root"}), 4 * kUsd);
+  EXPECT_EQ(Left({{.tenant = "acme", .task = "root"}}), 4 * kUsd);
   EXPECT_EQ(Hold(child, kUsd).status, HoldStatus::kEnded);
   now_ += kHour + 1;
   EXPECT_EQ(Hold(child, 5 * kUsd).status, HoldStatus::kShort);  // Begins anew, below the same root.
@@ -261,7 +261,7 @@ TEST_F(AccountsTest, LoopGuardsSayWhatTripped) {
                        cost_action: REFUSE })");
   int task = 0;
   const auto tripped = [&](Guard guard, int64_t value, auto&& change) {
-    Call call = CallOf({.tenant = "acme", .task = "t"}, 10);
+    Call call = CallOf({{.tenant = "acme", .task = "t"}}, 10);
     const std::string name = "task" + std::to_string(++task);
     call.scope.task = name;
     HoldResult result;
@@ -283,8 +283,8 @@ TEST_F(AccountsTest, LoopGuardsSayWhatTripped) {
     call->single_shot_nanos = 10 - i / 9;
   });
   tripped(Guard::kWallTime, kHour + 1, [&](Call*, int i) { now_ += i == 1 ? kHour + 1 : 0; });
-  Held({.tenant = "acme", .task = "b", .parent_task = "a"}, 1);
-  const HoldResult deep = Hold({.tenant = "acme", .task = "c", .parent_task = "b"}, 1);
+  Held({{.tenant = "acme", .task = "b", .parent_task = "a"}}, 1);
+  const HoldResult deep = Hold({{.tenant = "acme", .task = "c", .parent_task = "b"}}, 1);
   EXPECT_EQ(deep.status, HoldStatus::kGuard);
   EXPECT_EQ(deep.guard.guard, Guard::kDepth);
 }

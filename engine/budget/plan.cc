@@ -5,14 +5,52 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/reflection.h"
 #include "policies/amount.h"
 #include "policies/duration.h"
 
 namespace purser::budget {
 namespace {
 
-constexpr std::string_view kFieldNames[] = {"tenant",   "customer", "customer_tier", "team",     "feature",
-                                            "use_case", "session",  "task",          "provider", "model"};
+std::string NameOf(Field field) {
+  if (field == Field::kProvider) return "provider";
+  if (field == Field::kModel) return "model";
+  return std::string(kRequestDimensions[static_cast<size_t>(field)].name);
+}
+
+// Those that a budget may name.
+const std::vector<Field>& AllFields() {
+  static const std::vector<Field>& all = *[] {
+    auto* fields = new std::vector<Field>;
+    for (size_t i = 0; i < kFields; ++i) {
+      if (i >= kRequestDimensionCount || kRequestDimensions[i].in_budgets)
+        fields->push_back(static_cast<Field>(i));
+    }
+    return fields;
+  }();
+  return all;
+}
+
+std::optional<Field> FieldNamed(const std::string& name) {
+  for (const Field field : AllFields()) {
+    if (NameOf(field) == name) return field;
+  }
+  return std::nullopt;
+}
+
+// "{tenant}, {customer} ... or {model}": what a key may name.
+std::string KeyFields() {
+  std::string text;
+  for (const Field field : AllFields()) {
+    if (field == Field::kTask) continue;
+    absl::StrAppend(&text,
+                    text.empty()             ? ""
+                    : field == Field::kModel ? " or "
+                                             : ", ",
+                    "{", NameOf(field), "}");
+  }
+  return text;
+}
 
 constexpr int kMaxLevels = 16;
 
@@ -43,8 +81,6 @@ bool Reads(const Budget& budget, Field field) {
 }
 
 }  // namespace
-
-std::string_view FieldName(Field field) { return kFieldNames[static_cast<int>(field)]; }
 
 // One pass over the policy; every mistake becomes a diagnostic and is passed over.
 class PlanCompiler {
@@ -85,7 +121,7 @@ class PlanCompiler {
                                                       "\"; expected another name: accounts are kept by it"));
     }
     CompileKey(source, path, &budget);
-    CompileFilter(source.only_for(), &budget);
+    CompileFilter(source.only_for(), path + ".only_for", &budget);
     budget.per_candidate = Reads(budget, Field::kProvider) || Reads(budget, Field::kModel);
     budget.required = source.required();
     if (budget.required && budget.key.empty())
@@ -159,38 +195,46 @@ class PlanCompiler {
   }
 
   void AddTemplateField(const std::string& name, const std::string& path, Budget* budget) {
-    for (int i = 0; i < static_cast<int>(std::size(kFieldNames)); ++i) {
-      if (kFieldNames[i] != name) continue;
-      const Field field = static_cast<Field>(i);
-      if (field == Field::kTask) {
-        diagnostics_.Error(path,
-                           "a task's budget follows its tree; expected scope: TASK instead of \"{task}\"");
-      } else if (std::find(budget->key.begin(), budget->key.end(), field) != budget->key.end()) {
-        diagnostics_.Error(path, absl::StrCat("\"{", name, "}\" is there twice"));
-      } else {
-        budget->key.push_back(field);
-      }
-      return;
+    const std::optional<Field> field = FieldNamed(name);
+    if (!field) {
+      diagnostics_.Error(path, absl::StrCat("\"{", name, "}\" is no field; expected ", KeyFields()));
+    } else if (field == Field::kTask) {
+      diagnostics_.Error(path,
+                         "a task's budget follows its tree; expected scope: TASK instead of \"{task}\"");
+    } else if (std::find(budget->key.begin(), budget->key.end(), *field) != budget->key.end()) {
+      diagnostics_.Error(path, absl::StrCat("\"{", name, "}\" is there twice"));
+    } else {
+      budget->key.push_back(*field);
     }
-    diagnostics_.Error(
-        path,
-        absl::StrCat("\"{", name,
-                     "}\" is no field; expected {tenant}, {customer}, "
-                     "{customer_tier}, {team}, {feature}, {use_case}, {session}, {provider} or {model}"));
   }
 
-  void CompileFilter(const policy::BudgetFilter& source, Budget* budget) {
+  void CompileFilter(const policy::BudgetFilter& source, const std::string& path, Budget* budget) {
     const auto add = [&](Field field, const auto& values) {
       if (!values.empty()) budget->only_for.push_back({field, {values.begin(), values.end()}});
     };
-    add(Field::kTenant, source.tenants());
-    add(Field::kCustomer, source.customers());
-    add(Field::kCustomerTier, source.customer_tiers());
-    add(Field::kTeam, source.teams());
-    add(Field::kFeature, source.features());
-    add(Field::kUseCase, source.use_cases());
-    add(Field::kProvider, source.providers());
-    add(Field::kModel, source.models());
+    // A field that has a list of its own: "tenants", "use_cases" ...
+    for (const Field field : AllFields()) {
+      const auto* list = policy::BudgetFilter::descriptor()->FindFieldByName(NameOf(field) + "s");
+      if (list == nullptr) continue;
+      add(field, source.GetReflection()->GetRepeatedFieldRef<std::string>(source, list));
+    }
+    for (int i = 0; i < source.dimensions_size(); ++i) {
+      const policy::DimensionFilter& filter = source.dimensions(i);
+      const std::string at = absl::StrCat(path, ".dimensions[", i, "]");
+      const std::optional<Field> field = FieldNamed(filter.name());
+      if (!field) {
+        std::string names;
+        for (const Field known : AllFields())
+          absl::StrAppend(&names, names.empty() ? "" : ", ", NameOf(known));
+        diagnostics_.Error(
+            at + ".name",
+            absl::StrCat("\"", filter.name(), "\" is not a dimension of budgets; there are: ", names));
+      } else if (filter.one_of().empty()) {
+        diagnostics_.Error(at, "lets nothing pass; expected one_of: [\"...\"]");
+      } else {
+        add(*field, filter.one_of());
+      }
+    }
   }
 
   void CompileLimits(const policy::Budget& source, const std::string& path, Budget* budget) {

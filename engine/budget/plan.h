@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_BUDGET_PLAN_H_
 #define PURSER_ENGINE_BUDGET_PLAN_H_
 
+#include <purser/dimensions.h>
+
 #include <array>
 #include <cstdint>
 #include <string>
@@ -17,38 +19,34 @@ namespace purser::budget {
 
 // The values of a request that keys of accounts are made of. Opaque bytes of any content and length; empty:
 // not known. Views: they have to live as long as the call that they are passed to.
-struct Scope {
-  std::string_view tenant = {};
-  std::string_view customer = {};
-  std::string_view customer_tier = {};
-  std::string_view team = {};
-  std::string_view feature = {};
-  std::string_view use_case = {};
-  std::string_view session = {};
-  std::string_view task = {};
-  std::string_view parent_task = {};
+struct Scope : Dimensions {
   // Of the candidate at hand.
   std::string_view provider = {};
   std::string_view model = {};
 };
 
+// What keys and filters of budgets name: the rows of kRequestDimensions, then the candidate's two. Those that
+// code asks for have a name here.
 enum class Field : uint8_t {
-  kTenant,
-  kCustomer,
-  kCustomerTier,
-  kTeam,
-  kFeature,
-  kUseCase,
-  kSession,
-  kTask,
-  kProvider,
+  kTenant = RowOf(&Dimensions::tenant),
+  kCustomer = RowOf(&Dimensions::customer),
+  kTeam = RowOf(&Dimensions::team),
+  kFeature = RowOf(&Dimensions::feature),
+  kSession = RowOf(&Dimensions::session),
+  kTask = RowOf(&Dimensions::task),
+  kProvider = kRequestDimensionCount,
   kModel,
 };
-std::string_view FieldName(Field field);
+inline constexpr size_t kFields = kRequestDimensionCount + 2;
+
 // The members of Scope that the fields stand for, in their order.
-inline constexpr std::array<std::string_view Scope::*, 10> kScopeMembers = {
-    &Scope::tenant,   &Scope::customer, &Scope::customer_tier, &Scope::team,     &Scope::feature,
-    &Scope::use_case, &Scope::session,  &Scope::task,          &Scope::provider, &Scope::model};
+inline constexpr std::array<std::string_view Scope::*, kFields> kScopeMembers = [] {
+  std::array<std::string_view Scope::*, kFields> members{};
+  for (size_t row = 0; row < kRequestDimensionCount; ++row) members[row] = kRequestDimensions[row].member;
+  members[static_cast<size_t>(Field::kProvider)] = &Scope::provider;
+  members[static_cast<size_t>(Field::kModel)] = &Scope::model;
+  return members;
+}();
 inline std::string_view ValueOf(const Scope& scope, Field field) {
   return scope.*kScopeMembers[static_cast<size_t>(field)];
 }

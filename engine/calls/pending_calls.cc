@@ -7,17 +7,20 @@ namespace {
 
 using Field = std::string_view Request::*;
 
-constexpr Field kStored[] = {
-    &Request::id,      &Request::tenant,   &Request::customer, &Request::customer_tier, &Request::team,
-    &Request::feature, &Request::use_case, &Request::session,  &Request::task,          &Request::parent_task,
-    &Request::release, &Request::model,    &Request::region};
+constexpr auto kStored = [] {
+  std::array<Field, StoredRequest::kFields> fields{};
+  for (size_t row = 0; row < kRequestDimensionCount; ++row) fields[row] = kRequestDimensions[row].member;
+  fields[kRequestDimensionCount] = &Request::id;
+  fields[kRequestDimensionCount + 1] = &Request::model;
+  fields[kRequestDimensionCount + 2] = &Request::region;
+  return fields;
+}();
 
 }  // namespace
 
 void StoredRequest::Assign(const Request& request) {
-  static_assert(std::size(kStored) == kFields);
   text_.clear();
-  for (int i = 0; i < kFields; ++i) {
+  for (size_t i = 0; i < kFields; ++i) {
     text_.append(request.*kStored[i]);
     ends_[i] = static_cast<uint32_t>(text_.size());
   }
@@ -29,7 +32,7 @@ void StoredRequest::Assign(const Request& request) {
 Request StoredRequest::View() const {
   Request request;
   uint32_t begin = 0;
-  for (int i = 0; i < kFields; ++i) {
+  for (size_t i = 0; i < kFields; ++i) {
     request.*kStored[i] = std::string_view(text_).substr(begin, ends_[i] - begin);
     begin = ends_[i];
   }

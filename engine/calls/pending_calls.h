@@ -18,12 +18,14 @@ namespace purser {
 // allocates only while its buffer grows.
 class StoredRequest {
  public:
+  // The dimensions, the id, the model asked for and the region.
+  static constexpr size_t kFields = kRequestDimensionCount + 3;
+
   void Assign(const Request& request);
   // A request with the copied fields; views into this object. The rest is at its default.
   Request View() const;
 
  private:
-  static constexpr int kFields = 13;
   std::string text_;
   std::array<uint32_t, kFields> ends_ = {};
   int32_t step_ = 0;

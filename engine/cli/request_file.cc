@@ -1,6 +1,7 @@
 #include "engine/cli/request_file.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -53,6 +54,18 @@ std::vector<std::string> NotesOn(const std::string& text, const trace::TraceCall
   return notes;
 }
 
+// The fields of a TraceCall that are named after the dimensions, in the order of the table.
+const std::array<const google::protobuf::FieldDescriptor*, kRequestDimensionCount>& DimensionFields() {
+  static const auto fields = [] {
+    std::array<const google::protobuf::FieldDescriptor*, kRequestDimensionCount> found{};
+    for (size_t row = 0; row < kRequestDimensionCount; ++row) {
+      found[row] = trace::TraceCall::descriptor()->FindFieldByName(std::string(kRequestDimensions[row].name));
+    }
+    return found;
+  }();
+  return fields;
+}
+
 }  // namespace
 
 Request RequestOf(const trace::TraceCall& call, RequestParts* parts) {
@@ -64,16 +77,11 @@ Request RequestOf(const trace::TraceCall& call, RequestParts* parts) {
   for (const auto& [key, value] : call.metadata()) parts->metadata.emplace_back(key, value);
   Request request;
   request.id = call.request_id();
-  request.tenant = call.tenant();
-  request.customer = call.customer();
-  request.customer_tier = call.customer_tier();
-  request.team = call.team();
-  request.feature = call.feature();
-  request.use_case = call.use_case();
-  request.session = call.session();
-  request.task = call.task();
-  request.parent_task = call.parent_task();
-  request.release = call.release();
+  std::string unused;  // The fields hold strings, so that they are referred to, not copied.
+  for (size_t row = 0; row < kRequestDimensionCount; ++row) {
+    request.*kRequestDimensions[row].member =
+        call.GetReflection()->GetStringReference(call, DimensionFields()[row], &unused);
+  }
   request.step = call.step();
   request.attempt = std::max(call.attempt(), 1);
   request.model = call.model();

@@ -1,3 +1,5 @@
+#include <purser/dimensions.h>
+
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -116,15 +118,11 @@ class FocusRows {
     const auto tag = [&tags](const char* name, std::string_view value) {
       if (!value.empty()) tags[name] = std::string(value);
     };
-    tag("customer", record.customer);
-    tag("customer_tier", record.customer_tier);
-    tag("team", record.team);
-    tag("feature", record.feature);
-    tag("use_case", record.use_case);
+    for (const RequestDimension& dimension : kRequestDimensions) {
+      // The tenant is the billing account.
+      if (dimension.member != &Dimensions::tenant) tag(dimension.name.data(), record.*dimension.member);
+    }
     tag("request_class", record.request_class);
-    tag("session", record.session);
-    tag("task", record.task);
-    tag("release", record.release);
     tag("request_id", record.request_id);
 
     line_.clear();

@@ -1,3 +1,5 @@
+#include <purser/dimensions.h>
+
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +17,11 @@ using Json = nlohmann::ordered_json;
 
 const char* NameOf(ledger::CacheHit hit) {
   return hit == ledger::CACHE_EXACT ? "exact" : hit == ledger::CACHE_SEMANTIC ? "semantic" : "none";
+}
+
+std::string AttributeOf(const RequestDimension& dimension) {
+  return dimension.otel_attribute.empty() ? "purser." + std::string(dimension.name)
+                                          : std::string(dimension.otel_attribute);
 }
 
 Json AttributesOf(const ledger::Entry& entry) {
@@ -38,21 +45,13 @@ Json AttributesOf(const ledger::Entry& entry) {
   number("gen_ai.usage.cache_read.input_tokens", record.cached_input_tokens);
   number("gen_ai.usage.cache_creation.input_tokens", record.cache_write_tokens);
   number("gen_ai.usage.reasoning.output_tokens", record.reasoning_tokens);
-  text("gen_ai.conversation.id", record.session);
   if (record.outcome == ledger::ERRORED) to["error.type"] = "provider_error";
   if (record.outcome == ledger::TIMED_OUT) to["error.type"] = "timeout";
   text("cloud.region", record.region);
-  text("service.version", record.release);
   text("purser.request.id", record.request_id);
-  text("purser.tenant", record.tenant);
-  text("purser.customer", record.customer);
-  text("purser.customer.tier", record.customer_tier);
-  text("purser.team", record.team);
-  text("purser.feature", record.feature);
-  text("purser.use_case", record.use_case);
+  for (const RequestDimension& dimension : kRequestDimensions)
+    text(AttributeOf(dimension).c_str(), record.*dimension.member);
   text("purser.request_class", record.request_class);
-  text("purser.task", record.task);
-  text("purser.parent_task", record.parent_task);
   number("purser.step", record.step);
   text("purser.service_tier", record.service_tier);
   if (record.cache_hit != ledger::CACHE_NONE) {

@@ -1,8 +1,10 @@
 #include "engine/economics/sqlite_export.h"
 
+#include <purser/dimensions.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <memory>
 #include <string_view>
@@ -17,29 +19,21 @@ namespace {
 
 // A column of `calls`: exactly one of the sources is set.
 struct Column {
-  const char* name;
+  const char* name = nullptr;
   std::string_view ledger::RecordView::*text = nullptr;
   int64_t ledger::RecordView::*number = nullptr;
   int64_t (*other)(const ledger::RecordView&) = nullptr;
 };
 
-constexpr Column kColumns[] = {
+constexpr Column kFirstColumns[] = {
     {"request_id", &ledger::RecordView::request_id},
     {"ticket", nullptr, nullptr, [](const ledger::RecordView& r) { return static_cast<int64_t>(r.ticket); }},
     {"time_nanos", nullptr, &ledger::RecordView::time_nanos},
-    {"tenant", &ledger::RecordView::tenant},
-    {"customer", &ledger::RecordView::customer},
-    {"customer_tier", &ledger::RecordView::customer_tier},
-    {"team", &ledger::RecordView::team},
-    {"feature", &ledger::RecordView::feature},
-    {"use_case", &ledger::RecordView::use_case},
+};
+constexpr Column kLastColumns[] = {
     {"request_class", &ledger::RecordView::request_class},
-    {"session", &ledger::RecordView::session},
-    {"task", &ledger::RecordView::task},
-    {"parent_task", &ledger::RecordView::parent_task},
     {"step", nullptr, nullptr, [](const ledger::RecordView& r) -> int64_t { return r.step; }},
     {"attempt", nullptr, nullptr, [](const ledger::RecordView& r) -> int64_t { return r.attempt; }},
-    {"release", &ledger::RecordView::release},
     {"region", &ledger::RecordView::region},
     {"provider", &ledger::RecordView::provider},
     {"model", &ledger::RecordView::model},
@@ -71,7 +65,19 @@ constexpr Column kColumns[] = {
     {"saved_batch_nanos", nullptr, &ledger::RecordView::saved_batch_nanos},
     {"outcome", nullptr, nullptr, [](const ledger::RecordView& r) -> int64_t { return r.outcome; }},
 };
-constexpr int kColumnCount = static_cast<int>(std::size(kColumns));
+constexpr int kColumnCount =
+    static_cast<int>(std::size(kFirstColumns) + kRequestDimensionCount + std::size(kLastColumns));
+
+// The request's dimensions stand between the two.
+constexpr std::array<Column, kColumnCount> kColumns = [] {
+  std::array<Column, kColumnCount> columns{};
+  size_t count = 0;
+  for (const Column& column : kFirstColumns) columns[count++] = column;
+  for (const RequestDimension& dimension : kRequestDimensions)
+    columns[count++] = {dimension.name.data(), dimension.member};
+  for (const Column& column : kLastColumns) columns[count++] = column;
+  return columns;
+}();
 
 constexpr char kViews[] = R"sql(
 CREATE INDEX calls_by_time ON calls (time_nanos);

@@ -17,18 +17,8 @@ struct Info {
   std::string_view RecordView::*text;  // nullptr: made by KeyOf.
 };
 
-constexpr std::array<Info, 26> kDimensions = {{
-    {Dimension::kTenant, "tenant", false, &RecordView::tenant},
-    {Dimension::kCustomer, "customer", true, &RecordView::customer},
-    {Dimension::kCustomerTier, "customer_tier", true, &RecordView::customer_tier},
-    {Dimension::kTeam, "team", true, &RecordView::team},
-    {Dimension::kFeature, "feature", true, &RecordView::feature},
-    {Dimension::kUseCase, "use_case", true, &RecordView::use_case},
+constexpr Info kOfRecords[] = {
     {Dimension::kRequestClass, "request_class", false, &RecordView::request_class},
-    {Dimension::kSession, "session", true, &RecordView::session},
-    {Dimension::kTask, "task", true, &RecordView::task},
-    {Dimension::kParentTask, "parent_task", true, &RecordView::parent_task},
-    {Dimension::kRelease, "release", false, &RecordView::release},
     {Dimension::kRegion, "region", false, &RecordView::region},
     {Dimension::kProvider, "provider", false, &RecordView::provider},
     {Dimension::kModel, "model", false, &RecordView::model},
@@ -44,9 +34,21 @@ constexpr std::array<Info, 26> kDimensions = {{
     {Dimension::kDay, "day", false, nullptr},
     {Dimension::kWeek, "week", false, nullptr},
     {Dimension::kMonth, "month", false, nullptr},
-}};
+};
+constexpr size_t kCount = kRequestDimensionCount + std::size(kOfRecords);
 
-const Info& InfoOf(Dimension dimension) { return kDimensions[static_cast<size_t>(dimension)]; }
+// By their number: the dimensions of the request, then those above.
+constexpr std::array<Info, kCount> kInfos = [] {
+  std::array<Info, kCount> infos{};
+  for (size_t row = 0; row < kRequestDimensionCount; ++row) {
+    const RequestDimension& dimension = kRequestDimensions[row];
+    infos[row] = {static_cast<Dimension>(row), dimension.name, dimension.within_tenant, dimension.member};
+  }
+  for (const Info& info : kOfRecords) infos[static_cast<size_t>(info.dimension)] = info;
+  return infos;
+}();
+
+const Info& InfoOf(Dimension dimension) { return kInfos[static_cast<size_t>(dimension)]; }
 
 constexpr int64_t kHourNanos = 3'600'000'000'000;
 constexpr int64_t kDayNanos = 24 * kHourNanos;
@@ -142,7 +144,7 @@ std::string_view OutcomeKey(Outcome outcome) {
 const std::vector<Dimension>& AllDimensions() {
   static const auto* const all = [] {
     auto* dimensions = new std::vector<Dimension>;
-    for (const Info& info : kDimensions) dimensions->push_back(info.dimension);
+    for (const Info& info : kInfos) dimensions->push_back(info.dimension);
     return dimensions;
   }();
   return *all;
@@ -153,7 +155,7 @@ bool IsWithinTenant(Dimension dimension) { return InfoOf(dimension).within_tenan
 
 absl::StatusOr<Dimension> ParseDimension(std::string_view name) {
   std::string known;
-  for (const Info& info : kDimensions) {
+  for (const Info& info : kInfos) {
     if (info.name == name) return info.dimension;
     absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(info.name));
   }

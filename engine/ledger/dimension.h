@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_LEDGER_DIMENSION_H_
 #define PURSER_ENGINE_LEDGER_DIMENSION_H_
 
+#include <purser/dimensions.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,19 +13,18 @@
 
 namespace purser::ledger {
 
-// What the books can be broken down by.
-enum class Dimension : uint8_t {
-  kTenant,
-  kCustomer,
-  kCustomerTier,
-  kTeam,
-  kFeature,
-  kUseCase,
-  kRequestClass,
-  kSession,
-  kTask,
-  kParentTask,
-  kRelease,
+// What the books can be broken down by: a request's dimensions, which are the rows of kRequestDimensions
+// (those that code asks for have a name here), and what else a record says.
+enum class Dimension : uint16_t {
+  kTenant = RowOf(&Dimensions::tenant),
+  kCustomer = RowOf(&Dimensions::customer),
+  kCustomerTier = RowOf(&Dimensions::customer_tier),
+  kTeam = RowOf(&Dimensions::team),
+  kFeature = RowOf(&Dimensions::feature),
+  kSession = RowOf(&Dimensions::session),
+  kTask = RowOf(&Dimensions::task),
+  kRelease = RowOf(&Dimensions::release),
+  kRequestClass = kRequestDimensionCount,
   kRegion,
   kProvider,
   kModel,
@@ -40,6 +41,11 @@ enum class Dimension : uint8_t {
   kWeek,
   kMonth,
 };
+
+// Whether its values are spans of time.
+inline bool IsOfTime(Dimension dimension) {
+  return dimension >= Dimension::kHour && dimension <= Dimension::kMonth;
+}
 
 // All of them, in the order in which help lists them.
 const std::vector<Dimension>& AllDimensions();

@@ -1,11 +1,21 @@
 #include "engine/ledger/record.h"
 
+#include <utility>
+
 #include "engine/ledger/wire.h"
 
 namespace purser::ledger {
 namespace wire {
 
-// The fields of record.proto, by number.
+// The fields of record.proto, by number. Those of the dimensions are the table's.
+template <size_t... rows>
+FieldList<Field<kRequestDimensions[rows].record_field, kRequestDimensions[rows].member>...> RecordDimensions(
+    std::index_sequence<rows...>);
+template <size_t... rows>
+FieldList<Field<kRequestDimensions[rows].dispatched_field, kRequestDimensions[rows].member>...>
+    DispatchedDimensions(std::index_sequence<rows...>);
+using Rows = std::make_index_sequence<kRequestDimensionCount>;
+
 template <>
 struct FieldsOf<LineItemView> {
   using List = FieldList<Field<1, &LineItemView::category>, Field<2, &LineItemView::meter>,
@@ -20,49 +30,46 @@ struct FieldsOf<MeterCountView> {
 
 template <>
 struct FieldsOf<RecordView> {
-  using List = FieldList<
-      Field<1, &RecordView::request_id>, Field<2, &RecordView::time_nanos>, Field<3, &RecordView::tenant>,
-      Field<4, &RecordView::customer>, Field<5, &RecordView::feature>, Field<6, &RecordView::use_case>,
-      Field<7, &RecordView::session>, Field<8, &RecordView::task>, Field<9, &RecordView::provider>,
-      Field<10, &RecordView::model>, Field<11, &RecordView::input_tokens>,
-      Field<12, &RecordView::output_tokens>, Field<13, &RecordView::cost_nanos>,
-      Field<14, &RecordView::estimated_nanos>, Field<15, &RecordView::held_nanos>,
-      Field<16, &RecordView::ticket>, Field<17, &RecordView::customer_tier>, Field<18, &RecordView::team>,
-      Field<19, &RecordView::request_class>, Field<20, &RecordView::parent_task>,
-      Field<21, &RecordView::release>, Field<22, &RecordView::region>, Field<23, &RecordView::step>,
-      Field<24, &RecordView::attempt>, Field<25, &RecordView::model_asked>, Field<26, &RecordView::candidate>,
-      Field<27, &RecordView::service_tier>, Field<28, &RecordView::policy_revision>,
-      Field<29, &RecordView::price_revision>, Field<30, &RecordView::flags>,
-      Field<31, &RecordView::cached_input_tokens>, Field<32, &RecordView::cache_write_tokens>,
-      Field<33, &RecordView::reasoning_tokens>, Field<34, &RecordView::meters>,
-      Field<35, &RecordView::estimated_input_tokens>, Field<36, &RecordView::estimated_output_tokens>,
-      Field<37, &RecordView::cache_hit>, Field<38, &RecordView::similarity>,
-      Field<39, &RecordView::settled_nanos>, Field<40, &RecordView::latency_us>,
-      Field<41, &RecordView::first_token_us>, Field<42, &RecordView::line_items>,
-      Field<43, &RecordView::default_cost_nanos>, Field<44, &RecordView::best_constant_nanos>,
-      ZigZagField<45, &RecordView::saved_routing_nanos>, ZigZagField<46, &RecordView::saved_cache_nanos>,
-      ZigZagField<47, &RecordView::saved_prompt_cache_nanos>, ZigZagField<48, &RecordView::saved_clamp_nanos>,
-      ZigZagField<49, &RecordView::saved_batch_nanos>, Field<50, &RecordView::outcome>,
-      Field<51, &RecordView::quality>, Field<52, &RecordView::revenue_nanos>>;
+  using List = Merged<
+      decltype(RecordDimensions(Rows())),
+      FieldList<
+          Field<1, &RecordView::request_id>, Field<2, &RecordView::time_nanos>,
+          Field<9, &RecordView::provider>, Field<10, &RecordView::model>,
+          Field<11, &RecordView::input_tokens>, Field<12, &RecordView::output_tokens>,
+          Field<13, &RecordView::cost_nanos>, Field<14, &RecordView::estimated_nanos>,
+          Field<15, &RecordView::held_nanos>, Field<16, &RecordView::ticket>,
+          Field<19, &RecordView::request_class>, Field<22, &RecordView::region>, Field<23, &RecordView::step>,
+          Field<24, &RecordView::attempt>, Field<25, &RecordView::model_asked>,
+          Field<26, &RecordView::candidate>, Field<27, &RecordView::service_tier>,
+          Field<28, &RecordView::policy_revision>, Field<29, &RecordView::price_revision>,
+          Field<30, &RecordView::flags>, Field<31, &RecordView::cached_input_tokens>,
+          Field<32, &RecordView::cache_write_tokens>, Field<33, &RecordView::reasoning_tokens>,
+          Field<34, &RecordView::meters>, Field<35, &RecordView::estimated_input_tokens>,
+          Field<36, &RecordView::estimated_output_tokens>, Field<37, &RecordView::cache_hit>,
+          Field<38, &RecordView::similarity>, Field<39, &RecordView::settled_nanos>,
+          Field<40, &RecordView::latency_us>, Field<41, &RecordView::first_token_us>,
+          Field<42, &RecordView::line_items>, Field<43, &RecordView::default_cost_nanos>,
+          Field<44, &RecordView::best_constant_nanos>, ZigZagField<45, &RecordView::saved_routing_nanos>,
+          ZigZagField<46, &RecordView::saved_cache_nanos>,
+          ZigZagField<47, &RecordView::saved_prompt_cache_nanos>,
+          ZigZagField<48, &RecordView::saved_clamp_nanos>, ZigZagField<49, &RecordView::saved_batch_nanos>,
+          Field<50, &RecordView::outcome>, Field<51, &RecordView::quality>,
+          Field<52, &RecordView::revenue_nanos>>>;
 };
 
 template <>
 struct FieldsOf<DispatchedView> {
-  using List =
+  using List = Merged<
+      decltype(DispatchedDimensions(Rows())),
       FieldList<Field<1, &DispatchedView::ticket>, Field<2, &DispatchedView::request_id>,
-                Field<3, &DispatchedView::time_nanos>, Field<4, &DispatchedView::tenant>,
-                Field<5, &DispatchedView::customer>, Field<6, &DispatchedView::feature>,
-                Field<7, &DispatchedView::use_case>, Field<8, &DispatchedView::session>,
-                Field<9, &DispatchedView::task>, Field<10, &DispatchedView::provider>,
+                Field<3, &DispatchedView::time_nanos>, Field<10, &DispatchedView::provider>,
                 Field<11, &DispatchedView::model>, Field<12, &DispatchedView::candidate>,
                 Field<13, &DispatchedView::held_nanos>, Field<14, &DispatchedView::held_input_tokens>,
-                Field<15, &DispatchedView::held_output_tokens>, Field<16, &DispatchedView::customer_tier>,
-                Field<17, &DispatchedView::team>, Field<18, &DispatchedView::parent_task>,
-                Field<19, &DispatchedView::release>, Field<20, &DispatchedView::request_class>,
+                Field<15, &DispatchedView::held_output_tokens>, Field<20, &DispatchedView::request_class>,
                 Field<21, &DispatchedView::step>, Field<22, &DispatchedView::attempt>,
                 Field<23, &DispatchedView::expires_nanos>, Field<24, &DispatchedView::policy_revision>,
                 Field<25, &DispatchedView::price_revision>, Field<28, &DispatchedView::estimated_nanos>,
-                Field<29, &DispatchedView::model_asked>>;
+                Field<29, &DispatchedView::model_asked>>>;
 };
 
 template <>

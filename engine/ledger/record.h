@@ -1,6 +1,8 @@
 #ifndef PURSER_ENGINE_LEDGER_RECORD_H_
 #define PURSER_ENGINE_LEDGER_RECORD_H_
 
+#include <purser/dimensions.h>
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +16,8 @@ namespace purser::ledger {
 
 // The messages of policies/record.proto as plain structs of views, with readers and writers of the protobuf
 // wire format that allocate nothing: what Encode() writes is a valid protobuf message that any tool reads,
-// and Decode() reads what any tool writes. Fields are documented in record.proto, under the same names.
+// and Decode() reads what any tool writes. Fields are documented in record.proto, under the same names; those
+// of a request's dimensions come from the table of <purser/dimensions.h>.
 //
 // A view owns nothing: what was decoded points into the decoded bytes, what will be encoded points at the
 // caller's. Default values are not stored and read back as defaults.
@@ -68,15 +71,15 @@ struct MeterCountView {
   int64_t quantity = 0;
 };
 
-struct RecordView {
+struct RecordView : Dimensions {
   std::string_view request_id;
   int64_t time_nanos = 0;
-  std::string_view tenant, customer, feature, use_case, session, task, provider, model;
+  std::string_view provider, model;
   int64_t input_tokens = 0, output_tokens = 0;
   int64_t cost_nanos = 0, estimated_nanos = 0, held_nanos = 0;
 
   uint64_t ticket = 0;
-  std::string_view customer_tier, team, request_class, parent_task, release, region;
+  std::string_view request_class, region;
   int32_t step = 0, attempt = 0;
 
   std::string_view model_asked, candidate, service_tier;
@@ -101,13 +104,13 @@ struct RecordView {
   std::optional<int64_t> revenue_nanos;
 };
 
-struct DispatchedView {
+struct DispatchedView : Dimensions {
   uint64_t ticket = 0;
   std::string_view request_id;
   int64_t time_nanos = 0;
-  std::string_view tenant, customer, feature, use_case, session, task, provider, model, candidate;
+  std::string_view provider, model, candidate;
   int64_t held_nanos = 0, held_input_tokens = 0, held_output_tokens = 0;
-  std::string_view customer_tier, team, parent_task, release, request_class;
+  std::string_view request_class;
   int32_t step = 0, attempt = 0;
   int64_t expires_nanos = 0;
   uint64_t policy_revision = 0, price_revision = 0;

@@ -83,16 +83,11 @@ Json RecordToJson(const RecordView& record) {
   Put(json, "request_id", record.request_id);
   json["time"] = FormatTime(record.time_nanos);
   if (record.ticket != 0) json["ticket"] = record.ticket;
-  for (Dimension dimension :
-       {Dimension::kTenant, Dimension::kCustomer, Dimension::kCustomerTier, Dimension::kTeam,
-        Dimension::kFeature, Dimension::kUseCase, Dimension::kRequestClass, Dimension::kSession,
-        Dimension::kTask, Dimension::kParentTask}) {
-    KeyBuffer buffer;
-    Put(json, NameOf(dimension).data(), KeyOf(record, dimension, buffer));
-  }
+  for (const RequestDimension& dimension : kRequestDimensions)
+    Put(json, dimension.name.data(), record.*dimension.member);
+  Put(json, "request_class", record.request_class);
   PutNumber(json, "step", record.step);
   PutNumber(json, "attempt", record.attempt);
-  Put(json, "release", record.release);
   Put(json, "region", record.region);
   Put(json, "provider", record.provider);
   Put(json, "model", record.model);

@@ -105,6 +105,17 @@ TEST(RecordTest, ViewsAreTwinsOfTheGeneratedMessages) {
   }
 }
 
+TEST(RecordTest, DimensionsHaveTheNamesAndNumbersOfTheMessages) {
+  for (const RequestDimension& dimension : kRequestDimensions) {
+    const std::string name(dimension.name);
+    const FieldDescriptor* of_record = Record::descriptor()->FindFieldByName(name);
+    const FieldDescriptor* of_dispatched = Dispatched::descriptor()->FindFieldByName(name);
+    ASSERT_TRUE(of_record != nullptr && of_dispatched != nullptr) << name;
+    EXPECT_EQ(of_record->number(), dimension.record_field) << name;
+    EXPECT_EQ(of_dispatched->number(), dimension.dispatched_field) << name;
+  }
+}
+
 TEST(RecordTest, RandomBytesAreReadOrRefusedAsProtobufDoes) {
   std::mt19937_64 random(7);
   for (int i = 0; i < 20000; ++i) {

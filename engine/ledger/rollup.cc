@@ -101,7 +101,7 @@ Rollup::Rollup(const std::vector<Dimension>& by) : columns_(by) {
 
 void Rollup::AppendKey(const Entry& entry, Dimension column) {
   KeyBuffer buffer;
-  if (column < Dimension::kHour) {
+  if (!IsOfTime(column)) {
     // Adjustments stand in lines of their own, with their day.
     return AppendToKey(entry.adjustment ? "(adjustments)" : KeyOf(entry.record, column, buffer), &scratch_);
   }
@@ -139,7 +139,7 @@ std::vector<Rollup::Row> Rollup::Rows() const {
   std::vector<Row> rows;
   rows.reserve(index_.size());
   for (const auto& [key, slot] : index_) rows.push_back({ValuesOfKey(key), slots_[slot]});
-  const bool by_time = !columns_.empty() && columns_.back() >= Dimension::kHour;
+  const bool by_time = !columns_.empty() && IsOfTime(columns_.back());
   std::sort(rows.begin(), rows.end(), [by_time](const Row& a, const Row& b) {
     if (by_time && a.values.back() != b.values.back()) return a.values.back() < b.values.back();
     if (a.totals.cost_nanos != b.totals.cost_nanos) return a.totals.cost_nanos > b.totals.cost_nanos;

@@ -1,12 +1,15 @@
 #ifndef PURSER_ENGINE_LEDGER_WIRE_H_
 #define PURSER_ENGINE_LEDGER_WIRE_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 // Reads and writes the protobuf wire format (protobuf.dev/programming-guides/encoding) of plain structs,
 // driven by a compile-time list of their fields. Private to record.cc.
@@ -33,6 +36,26 @@ struct ZigZagField : Field<number, member> {
 
 template <typename... Fields>
 struct FieldList {};
+
+// Two lists as one, in the order of the numbers.
+template <typename... A, typename... B>
+auto Merge(FieldList<A...>, FieldList<B...>) {
+  using All = std::tuple<A..., B...>;
+  constexpr size_t kCount = sizeof...(A) + sizeof...(B);
+  static constexpr std::array<size_t, kCount> kOrder = [] {
+    constexpr std::array<int, kCount> kNumbers = {A::kNumber..., B::kNumber...};
+    std::array<size_t, kCount> order{};
+    for (size_t i = 0; i < kCount; ++i) order[i] = i;
+    std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return kNumbers[a] < kNumbers[b]; });
+    return order;
+  }();
+  return []<size_t... i>(std::index_sequence<i...>) {
+    return FieldList<std::tuple_element_t<kOrder[i], All>...>();
+  }
+  (std::make_index_sequence<kCount>());
+}
+template <typename A, typename B>
+using Merged = decltype(Merge(A(), B()));
 
 // Specialised per view: `using List = FieldList<...>`, in the order of the numbers, which are below 64.
 template <typename View>

@@ -6,24 +6,18 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 
 namespace purser {
 namespace {
 
-using Field = std::string_view Request::*;
-
-constexpr std::pair<std::string_view, Field> kFields[] = {
-    {"tenant", &Request::tenant},
-    {"customer", &Request::customer},
-    {"customer_tier", &Request::customer_tier},
-    {"team", &Request::team},
-    {"feature", &Request::feature},
-    {"use_case", &Request::use_case},
-    {"session", &Request::session},
-    {"task", &Request::task},
-    {"release", &Request::release},
-};
+std::string FieldNames() {
+  std::string names;
+  for (const RequestDimension& dimension : kRequestDimensions) {
+    if (!dimension.in_namespaces) continue;
+    absl::StrAppend(&names, names.empty() ? "" : ", ", "{", std::string(dimension.name), "}");
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -39,15 +33,12 @@ absl::StatusOr<NamespaceTemplate> NamespaceTemplate::Parse(std::string_view text
       if (close == std::string_view::npos)
         return absl::InvalidArgumentError("\"{\" is never closed; expected \"}\"");
       const std::string_view name = text.substr(1, close - 1);
-      for (const auto& [known, field] : kFields) {
-        if (name == known) part.field = field;
+      for (const RequestDimension& dimension : kRequestDimensions) {
+        if (dimension.in_namespaces && dimension.name == name) part.field = dimension.member;
       }
       if (part.field == nullptr) {
-        std::vector<std::string> names;
-        for (const auto& [known, field] : kFields)
-          names.push_back(absl::StrCat("{", std::string(known), "}"));
-        return absl::InvalidArgumentError(absl::StrCat("requests have no field {", std::string(name),
-                                                       "}; expected one of ", absl::StrJoin(names, ", ")));
+        return absl::InvalidArgumentError(
+            absl::StrCat("requests have no field {", std::string(name), "}; expected one of ", FieldNames()));
       }
       text.remove_prefix(close + 1);
     }

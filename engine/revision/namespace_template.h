@@ -27,7 +27,7 @@ class NamespaceTemplate {
   void Render(const Request& request, std::string* out) const;
 
  private:
-  using Field = std::string_view Request::*;
+  using Field = std::string_view Dimensions::*;
   struct Part {
     std::string literal;    // Before the field.
     Field field = nullptr;  // Null: none.

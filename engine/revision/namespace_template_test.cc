@@ -21,10 +21,10 @@ TEST(NamespaceTemplate, EqualOnlyIfEveryNamedFieldIs) {
       "", "/", "a", "a/", "/a", "b", "a/b", std::string_view("\0", 1), "{feature}"};
   for (const std::string_view tenant : kHostile) {
     for (const std::string_view feature : kHostile) {
-      Request request{.tenant = tenant, .feature = feature};
+      Request request{{.tenant = tenant, .feature = feature}};
       for (const std::string_view other_tenant : kHostile) {
         for (const std::string_view other_feature : kHostile) {
-          const Request other{.tenant = other_tenant, .feature = other_feature, .session = "ignored"};
+          const Request other{{.tenant = other_tenant, .feature = other_feature, .session = "ignored"}};
           EXPECT_EQ(Rendered(*parsed, request) == Rendered(*parsed, other),
                     tenant == other_tenant && feature == other_feature);
         }
@@ -36,7 +36,7 @@ TEST(NamespaceTemplate, EqualOnlyIfEveryNamedFieldIs) {
 TEST(NamespaceTemplate, ALiteralAloneIsOneNamespaceForAll) {
   const auto parsed = NamespaceTemplate::Parse("shared");
   ASSERT_TRUE(parsed.ok());
-  EXPECT_EQ(Rendered(*parsed, {.tenant = "a"}), Rendered(*parsed, {.tenant = "b"}));
+  EXPECT_EQ(Rendered(*parsed, {{.tenant = "a"}}), Rendered(*parsed, {{.tenant = "b"}}));
 }
 
 TEST(NamespaceTemplate, MistakesSayWhatWasExpected) {

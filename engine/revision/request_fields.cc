@@ -2,33 +2,53 @@
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace purser {
 namespace {
 
 using Field = std::string_view budget::Scope::*;
 
-constexpr Field kFields[] = {
-    &budget::Scope::tenant,   &budget::Scope::customer, &budget::Scope::customer_tier,
-    &budget::Scope::team,     &budget::Scope::feature,  &budget::Scope::use_case,
-    &budget::Scope::session,  &budget::Scope::task,     &budget::Scope::parent_task,
-    &budget::Scope::provider, &budget::Scope::model,
-};
+// What scopes began with; what has come later stands behind provider and model, so that older ledgers stay
+// readable.
+constexpr size_t kFirstRows = 9;
+static_assert(kRequestDimensions[0].member == &Dimensions::tenant);
+static_assert(kRequestDimensions[kFirstRows - 1].member == &Dimensions::parent_task);
+
+const std::vector<Field>& StoredFields() {
+  static const std::vector<Field>& stored = *[] {
+    auto* fields = new std::vector<Field>;
+    for (size_t row = 0; row < kFirstRows; ++row) fields->push_back(kRequestDimensions[row].member);
+    fields->insert(fields->end(), {&budget::Scope::provider, &budget::Scope::model});
+    for (size_t row = kFirstRows; row < kRequestDimensionCount; ++row) {
+      if (kRequestDimensions[row].in_budgets) fields->push_back(kRequestDimensions[row].member);
+    }
+    return fields;
+  }();
+  return stored;
+}
+constexpr size_t kAlwaysStored = kFirstRows + 2;
 
 }  // namespace
 
 std::string EncodeScope(const budget::Scope& scope) {
+  const std::vector<Field>& fields = StoredFields();
+  size_t count = fields.size();
+  while (count > kAlwaysStored && (scope.*fields[count - 1]).empty()) --count;
   std::string bytes;
-  for (const Field field : kFields) {
-    const uint32_t size = static_cast<uint32_t>((scope.*field).size());
+  for (size_t i = 0; i < count; ++i) {
+    const uint32_t size = static_cast<uint32_t>((scope.*fields[i]).size());
     bytes.append(reinterpret_cast<const char*>(&size), sizeof(size));
-    bytes.append(scope.*field);
+    bytes.append(scope.*fields[i]);
   }
   return bytes;
 }
 
 bool DecodeScope(std::string_view bytes, budget::Scope* scope) {
-  for (const Field field : kFields) {
+  *scope = {};
+  size_t count = 0;
+  for (const Field field : StoredFields()) {
+    if (bytes.empty()) break;
     uint32_t size;
     if (bytes.size() < sizeof(size)) return false;
     std::memcpy(&size, bytes.data(), sizeof(size));
@@ -36,8 +56,9 @@ bool DecodeScope(std::string_view bytes, budget::Scope* scope) {
     if (bytes.size() < size) return false;
     scope->*field = bytes.substr(0, size);
     bytes.remove_prefix(size);
+    ++count;
   }
-  return bytes.empty();
+  return bytes.empty() && count >= kAlwaysStored;
 }
 
 }  // namespace purser

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -17,16 +18,7 @@ struct NamedField {
   std::string_view name;
   TextField field;
 };
-constexpr NamedField kFields[] = {
-    {"tenant", [](const Request& request) { return request.tenant; }},
-    {"customer", [](const Request& request) { return request.customer; }},
-    {"customer_tier", [](const Request& request) { return request.customer_tier; }},
-    {"team", [](const Request& request) { return request.team; }},
-    {"feature", [](const Request& request) { return request.feature; }},
-    {"use_case", [](const Request& request) { return request.use_case; }},
-    {"session", [](const Request& request) { return request.session; }},
-    {"task", [](const Request& request) { return request.task; }},
-    {"release", [](const Request& request) { return request.release; }},
+constexpr NamedField kOtherFields[] = {
     {"model", [](const Request& request) { return request.model; }},
     {"region", [](const Request& request) { return request.region; }},
     {"data_policy", [](const Request& request) { return request.data_policy; }},
@@ -34,6 +26,22 @@ constexpr NamedField kFields[] = {
     {"script", [](const Request& request) { return WritingOf(LastUserTurn(request)).script; }},
     {"language", [](const Request& request) { return WritingOf(LastUserTurn(request)).language; }},
 };
+
+template <size_t... rows>
+std::vector<NamedField> DimensionFields(std::index_sequence<rows...>) {
+  return {{kRequestDimensions[rows].name,
+           [](const Request& request) { return request.*kRequestDimensions[rows].member; }}...};
+}
+
+const std::vector<NamedField>& AllFields() {
+  static const std::vector<NamedField>& all = *[] {
+    auto* fields =
+        new std::vector<NamedField>(DimensionFields(std::make_index_sequence<kRequestDimensionCount>()));
+    fields->insert(fields->end(), std::begin(kOtherFields), std::end(kOtherFields));
+    return fields;
+  }();
+  return all;
+}
 
 // What stands there a second time counts twice: whoever wrote it meant something else.
 template <typename Same>
@@ -148,7 +156,7 @@ void CompileOutcomes(const policy::Outcomes& outcomes, const std::string& path, 
 void CompileField(const std::string& name, const std::string& path, CompiledSignal* out,
                   Diagnostics* diagnostics) {
   std::vector<std::string> names;
-  for (const NamedField& known : kFields) {
+  for (const NamedField& known : AllFields()) {
     if (known.name == name) out->field = known.field;
     names.emplace_back(known.name);
   }

@@ -43,11 +43,8 @@ class RandomCase {
     feature_ = absl::StrCat("f", random->Below(4));
     id_ = random->Chance(5) ? "" : absl::StrCat("id", random->Below(1'000'000'000));
     request.id = id_;
-    request.tenant = random->OneOf(colors);
-    request.customer = random->OneOf(colors);
-    request.session = random->OneOf(colors);
-    request.task = random->OneOf(colors);
-    request.release = random->OneOf(colors);
+    for (const RequestDimension& dimension : kRequestDimensions)
+      request.*dimension.member = random->OneOf(colors);
     request.model = random->OneOf(colors);
     request.service_tier = random->OneOf(colors);
     request.tools = random->Below(3);
@@ -58,10 +55,8 @@ class RandomCase {
     request.metadata = metadata_;
     request.embedding = embedding_;
     request.embedding_model = "e";
-    if (random->Chance(70)) request.use_case = use_case_;
-    if (random->Chance(70)) request.feature = feature_;
-    request.team = random->OneOf(colors);
-    request.customer_tier = random->OneOf(colors);
+    request.use_case = random->Chance(70) ? std::string_view(use_case_) : std::string_view();
+    request.feature = random->Chance(70) ? std::string_view(feature_) : std::string_view();
     request.step = random->Below(4);
     if (random->Chance(30)) request.needs |= kNeedsTools;
     if (random->Chance(15)) request.needs |= kNeedsVision;

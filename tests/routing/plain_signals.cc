@@ -55,19 +55,12 @@ std::string PlainSignals::Text(const policy::Signal& signal) const {
   if (signal.field() == "script") return PlainScript(LastUserTurn());
   if (signal.field() == "language") return PlainLanguage(LastUserTurn());
   if (signal.has_field()) {
-    const std::map<std::string, std::string_view> fields = {{"tenant", request_.tenant},
-                                                            {"customer", request_.customer},
-                                                            {"customer_tier", request_.customer_tier},
-                                                            {"team", request_.team},
-                                                            {"feature", request_.feature},
-                                                            {"use_case", request_.use_case},
-                                                            {"session", request_.session},
-                                                            {"task", request_.task},
-                                                            {"release", request_.release},
-                                                            {"model", request_.model},
-                                                            {"region", request_.region},
-                                                            {"data_policy", request_.data_policy},
-                                                            {"service_tier", request_.service_tier}};
+    std::map<std::string, std::string_view> fields = {{"model", request_.model},
+                                                      {"region", request_.region},
+                                                      {"data_policy", request_.data_policy},
+                                                      {"service_tier", request_.service_tier}};
+    for (const RequestDimension& dimension : kRequestDimensions)
+      fields[std::string(dimension.name)] = request_.*dimension.member;
     return std::string(fields.at(signal.field()));
   }
   for (const auto& [key, value] : request_.metadata) {

@@ -1,5 +1,7 @@
 #include "tests/routing/random_policies.h"
 
+#include <purser/dimensions.h>
+
 #include "absl/strings/str_cat.h"
 
 namespace purser::routing {
@@ -122,9 +124,12 @@ void RandomPolicies::AddSignal(policy::Policy* policy) {
   static const std::vector<std::string> kRegexes = {
       "alpha", "\\bbeta\\b", "lemma [0-9]", "^a", "x\\d$", "(a|b)_", "ALPHA", "   ", "\\Qa_b", "must|never"};
   static const std::vector<std::string> kKeywords = {"alpha", "Beta", "lemma 7", "gam-ma", "é", "a"};
-  static const std::vector<std::string> kFields = {
-      "tenant",  "customer", "customer_tier", "team",   "feature",     "use_case",     "session", "task",
-      "release", "model",    "region",        "script", "data_policy", "service_tier", "language"};
+  static const std::vector<std::string> kFields = [] {
+    std::vector<std::string> fields = {"model",       "region",       "script",
+                                       "data_policy", "service_tier", "language"};
+    for (const RequestDimension& dimension : kRequestDimensions) fields.emplace_back(dimension.name);
+    return fields;
+  }();
   policy::Signal* signal = policy->add_signals();
   signal->set_name(absl::StrCat("s", policy->signals_size()));
   if (Chance(5)) {
