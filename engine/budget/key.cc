@@ -4,28 +4,20 @@
 #include <initializer_list>
 #include <span>
 
+#include "engine/base/prefixed_bytes.h"
 #include "engine/budget/canary.h"
 #include "engine/budget/sha256.h"
 
 namespace purser::budget {
 namespace {
 
-// Seven bits a byte, the last one without the top bit.
-struct Length {
-  explicit Length(size_t value) {
-    for (; value >= 128; value >>= 7) bytes[size++] = static_cast<char>(value | 128);
-    bytes[size++] = static_cast<char>(value);
-  }
-  std::string_view view() const { return {bytes.data(), static_cast<size_t>(size)}; }
-
-  std::array<char, 10> bytes;
-  int size = 0;
-};
-
 template <typename Sink>
 void ForEachPiece(std::span<const std::string_view> values, Sink&& sink) {
   for (size_t i = 0; i < values.size(); ++i) {
-    if (i + 1 < values.size() && !Planted(Canary::kKeysRunTogether)) sink(Length(values[i].size()).view());
+    if (i + 1 < values.size() && !Planted(Canary::kKeysRunTogether)) {
+      char length[kMaxVarintLength];
+      sink(std::string_view(length, PutVarintLength(values[i].size(), length) - length));
+    }
     sink(values[i]);
   }
 }
@@ -38,7 +30,7 @@ bool JoinShort(std::span<const std::string_view> values, KeyBytes* key) {
   if (values.empty() || size > key->bytes.size()) return false;  // So each value is below 128 bytes.
   char* to = key->bytes.data();
   for (size_t i = 0; i < values.size(); ++i) {
-    if (i + 1 < values.size()) *to++ = static_cast<char>(values[i].size());
+    if (i + 1 < values.size()) to = PutVarintLength(values[i].size(), to);
     std::copy(values[i].begin(), values[i].end(), to);
     to += values[i].size();
   }
@@ -79,19 +71,6 @@ void AppendPrintable(std::string_view bytes, std::string* text) {
   }
 }
 
-// Takes the length in front of a value off `rest`; more than what is left if the length itself is cut off.
-size_t TakeLength(std::string_view* rest) {
-  size_t value = 0;
-  for (int shift = 0; shift < 63; shift += 7) {
-    if (rest->empty()) return std::string_view::npos;
-    const unsigned char c = static_cast<unsigned char>(rest->front());
-    rest->remove_prefix(1);
-    value |= static_cast<size_t>(c & 127) << shift;
-    if (c < 128) break;
-  }
-  return value;
-}
-
 }  // namespace
 
 KeyBytes MakeKey(const Budget& budget, const Scope& scope) {
@@ -111,7 +90,8 @@ std::string KeyText(const Budget& budget, const KeyBytes& key) {
   if (key.digested) rest = rest.substr(0, KeyBytes::kDigestedPrefix);
   for (size_t i = 0; i < budget.key.size(); ++i) {
     const bool last = i + 1 == budget.key.size();
-    const size_t size = last ? rest.size() : TakeLength(&rest);
+    size_t size = rest.size();
+    if (!last && !TakeVarintLength(&rest, &size)) rest = {};  // The length itself is cut off.
     const std::string_view value = rest.substr(0, size);
     if (!(i == 0 && value.empty() && !last)) {  // A tenant that was left out.
       if (!text.empty()) text.push_back('/');

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "engine/base/prefixed_bytes.h"
+
 namespace purser {
 namespace {
 
@@ -17,13 +19,6 @@ constexpr uint32_t kUnseenInput = kNeedsVision | kNeedsAudioInput | kNeedsVideoI
 // Whether the answer depends on something that is not in the request.
 bool HasUnseen(const Request& request) {
   return request.history_tokens > 0 || request.images > 0 || (request.needs & kUnseenInput) != 0;
-}
-
-// A length before each part, so that no two lists of parts read alike.
-void AppendPart(std::string_view part, std::string* out) {
-  const uint64_t size = part.size();
-  out->append(reinterpret_cast<const char*>(&size), sizeof(size));
-  out->append(part);
 }
 
 }  // namespace
@@ -44,7 +39,7 @@ cache::Query MakeCacheQuery(const Revision& revision, const Request& request, Ca
   scratch->compatibility.clear();
   const auto add_to_both = [scratch](std::string_view part) {
     scratch->key.push_back(part);
-    AppendPart(part, &scratch->compatibility);
+    AppendPart<uint64_t>(part, &scratch->compatibility);
   };
   // What was asked of the model, then what was said to it.
   for (const std::string_view part : {request_class, request.model, request.tools_json, request.parameters,

@@ -2,10 +2,10 @@
 
 #include <array>
 #include <charconv>
-#include <cstring>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/base/prefixed_bytes.h"
 
 namespace purser::ledger {
 namespace {
@@ -193,20 +193,12 @@ std::string_view KeyOf(const RecordView& record, Dimension dimension, KeyBuffer&
   }
 }
 
-void AppendToKey(std::string_view value, std::string* key) {
-  const uint32_t size = static_cast<uint32_t>(value.size());
-  key->append(reinterpret_cast<const char*>(&size), sizeof(size));
-  key->append(value);
-}
+void AppendToKey(std::string_view value, std::string* key) { AppendPart<uint32_t>(value, key); }
 
 std::vector<std::string> ValuesOfKey(std::string_view key) {
   std::vector<std::string> values;
-  while (!key.empty()) {
-    uint32_t size;
-    std::memcpy(&size, key.data(), sizeof(size));
-    values.emplace_back(key.substr(sizeof(size), size));
-    key.remove_prefix(sizeof(size) + size);
-  }
+  std::string_view value;
+  while (TakePart<uint32_t>(&key, &value)) values.emplace_back(value);
   return values;
 }
 

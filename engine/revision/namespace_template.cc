@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "engine/base/prefixed_bytes.h"
 
 namespace purser {
 namespace {
@@ -52,10 +53,7 @@ void NamespaceTemplate::Render(const Request& request, std::string* out) const {
   for (const Part& part : parts_) {
     out->append(part.literal);
     if (part.field == nullptr) continue;
-    const std::string_view value = request.*part.field;
-    const uint64_t size = value.size();
-    out->append(reinterpret_cast<const char*>(&size), sizeof(size));
-    out->append(value);
+    AppendPart<uint64_t>(request.*part.field, out);
   }
 }
 

@@ -1,8 +1,9 @@
 #include "engine/revision/request_fields.h"
 
 #include <cstdint>
-#include <cstring>
 #include <vector>
+
+#include "engine/base/prefixed_bytes.h"
 
 namespace purser {
 namespace {
@@ -36,11 +37,7 @@ std::string EncodeScope(const budget::Scope& scope) {
   size_t count = fields.size();
   while (count > kAlwaysStored && (scope.*fields[count - 1]).empty()) --count;
   std::string bytes;
-  for (size_t i = 0; i < count; ++i) {
-    const uint32_t size = static_cast<uint32_t>((scope.*fields[i]).size());
-    bytes.append(reinterpret_cast<const char*>(&size), sizeof(size));
-    bytes.append(scope.*fields[i]);
-  }
+  for (size_t i = 0; i < count; ++i) AppendPart<uint32_t>(scope.*fields[i], &bytes);
   return bytes;
 }
 
@@ -49,13 +46,7 @@ bool DecodeScope(std::string_view bytes, budget::Scope* scope) {
   size_t count = 0;
   for (const Field field : StoredFields()) {
     if (bytes.empty()) break;
-    uint32_t size;
-    if (bytes.size() < sizeof(size)) return false;
-    std::memcpy(&size, bytes.data(), sizeof(size));
-    bytes.remove_prefix(sizeof(size));
-    if (bytes.size() < size) return false;
-    scope->*field = bytes.substr(0, size);
-    bytes.remove_prefix(size);
+    if (!TakePart<uint32_t>(&bytes, &(scope->*field))) return false;
     ++count;
   }
   return bytes.empty() && count >= kAlwaysStored;
