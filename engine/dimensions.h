@@ -26,6 +26,7 @@ struct Dimensions {
   std::string_view task{};
   std::string_view parent_task{};  // Of a sub-agent's task: the task that started it.
   std::string_view release{};      // Code or prompt version.
+  std::string_view environment{};  // "production", "staging" ...
 };
 
 // One of them, and where it may stand.
@@ -82,6 +83,12 @@ inline constexpr RequestDimension kRequestDimensions[] = {
      .within_tenant = false,
      .in_budgets = false,
      .otel_attribute = "service.version"},
+    {.name = "environment",
+     .member = &Dimensions::environment,
+     .record_field = 53,
+     .dispatched_field = 30,
+     .within_tenant = false,
+     .otel_attribute = "deployment.environment.name"},
 };
 inline constexpr size_t kRequestDimensionCount = std::size(kRequestDimensions);
 

@@ -5,6 +5,7 @@
 #include <sqlite3.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <sstream>
@@ -27,6 +28,16 @@ std::string ReadFile(const std::filesystem::path& path) {
   std::ostringstream text;
   text << std::ifstream(path, std::ios::binary).rdbuf();
   return text.str();
+}
+
+// What `purser` prints.
+std::string OutputOf(const std::string& arguments) {
+  FILE* pipe = ::popen(("engine/cli/purser " + arguments).c_str(), "r");
+  std::string output;
+  char buffer[4096];
+  while (const size_t size = std::fread(buffer, 1, sizeof(buffer), pipe)) output.append(buffer, size);
+  EXPECT_EQ(::pclose(pipe), 0) << arguments;
+  return output;
 }
 
 class DimensionsTest : public EngineTest, public ::testing::WithParamInterface<RequestDimension> {
@@ -207,6 +218,16 @@ TEST_P(DimensionsTest, IsBookedReportedAndExported) {
       GetParam().otel_attribute.empty() ? "purser." + name() : std::string(GetParam().otel_attribute);
   EXPECT_NE(ReadFile(otel).find("\"" + attribute + "\":\"value-a\""), std::string::npos);
   EXPECT_NE(ReadFile(focus).find("value-a"), std::string::npos);
+}
+
+TEST_P(DimensionsTest, IsReportedByTheCommand) {
+  {
+    const auto engine = Open(kTestCandidates, /*with_ledger=*/true);
+    Book(engine.get(), "value-a");
+  }
+  EXPECT_NE(OutputOf("report " + ledger() + " --json --by " + name()).find("\"" + name() + "\":\"value-a\""),
+            std::string::npos);
+  EXPECT_NE(OutputOf("ledger dump " + ledger()).find("\"" + name() + "\":\"value-a\""), std::string::npos);
 }
 
 }  // namespace
