@@ -51,6 +51,7 @@ EXCEPTIONS = {
     "DispatchedView.price_revision": OF_PRESUMED,
     "DispatchedView.estimated_nanos": OF_PRESUMED,
     "DispatchedView.model_asked": OF_PRESUMED,
+    "DispatchedView.own_dimensions": OF_PRESUMED,
     "AdjustedView.ticket": "reports and SQLite take corrections of one call; `purser reconcile` books only whole days",
     "AdjustedView.reason": FOR_AUDIT,
     "ToppedUpView.reason": FOR_AUDIT,

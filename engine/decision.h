@@ -23,6 +23,7 @@ enum class Refusal : uint8_t {
   kLoopGuard,    // The task looks like a loop.
   kLedger,  // The ledger cannot be written. Nothing is granted that could not be booked, unless the policy
             // says to serve on (budget_settings.when_ledger_fails).
+  kBadRequest,  // The request is not as its header says: its own dimensions could not be booked.
 };
 
 // Names one pending call. 0: none.

@@ -99,6 +99,25 @@ constexpr size_t RowOf(std::string_view Dimensions::*member) {
   return row;
 }
 
+// A dimension of the caller's own, beside ours: an experiment, a cohort ... It stands in the ledger from the
+// dispatch on, and is reported and exported as "own." and its name (`purser report --by own.experiment`).
+// Budgets, rules and caches do not know it; what rules should read belongs in Request::metadata.
+struct OwnDimension {
+  std::string_view name{};
+  std::string_view value{};
+};
+inline constexpr size_t kMaxOwnDimensions = 8;
+inline constexpr size_t kMaxOwnValueBytes = 256;  // Of any content.
+inline constexpr size_t kMaxOwnNameBytes = 64;
+
+// 1 to 64 of a-z, 0-9, "_", "." and "-".
+constexpr bool IsOwnDimensionName(std::string_view name) {
+  for (const char c : name) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-')) return false;
+  }
+  return !name.empty() && name.size() <= kMaxOwnNameBytes;
+}
+
 // A member that no row describes would be read by nobody.
 static_assert(sizeof(Dimensions) == kRequestDimensionCount * sizeof(std::string_view));
 

@@ -46,8 +46,11 @@ enum Need : uint32_t {
 //   purser::Request request{{.tenant = "acme", .feature = "chat"}};
 struct Request : Dimensions {
   std::string_view id{};  // Unique per call; the ledger's key.
-  int32_t step = 0;       // Which model call of its task this is, from 1. 0: not said.
-  int32_t attempt = 1;    // 2 and more: a retry of the same step.
+  // The caller's own dimensions: at most kMaxOwnDimensions, with names that differ. Decide refuses a request
+  // whose names or values are not as OwnDimension has them (Refusal::kBadRequest) and says which it is.
+  std::span<const OwnDimension> own_dimensions{};
+  int32_t step = 0;     // Which model call of its task this is, from 1. 0: not said.
+  int32_t attempt = 1;  // 2 and more: a retry of the same step.
 
   // What is asked.
   std::string_view model{};             // The model that the caller would have used. Empty: none.

@@ -47,6 +47,8 @@ int64_t AllocationsOf(Engine* engine) {
     request.task = "task";
     request.feature = "feature";
     request.use_case = "chat";
+    const OwnDimension own[] = {{"experiment", "a-name-beyond-any-small-buffer"}, {"arm", "2"}};
+    request.own_dimensions = own;
     request.messages = messages;
     request.max_output_tokens = 300;
     engine->Decide(request, &decision);

@@ -10,6 +10,7 @@
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/fingerprint.h"
 #include "engine/calls/hold_search.h"
+#include "engine/calls/own_dimensions.h"
 #include "engine/calls/rank.h"
 #include "engine/calls/refusal_text.h"
 #include "engine/economics/live_books.h"
@@ -20,6 +21,7 @@ namespace {
 
 DecideScratch& ThreadScratch();
 void Clear(Decision* decision);
+bool Accept(const Request& request, Decision* decision);
 void DescribeCandidates(const Revision& revision, const DecideScratch& scratch, Decision* decision);
 
 }  // namespace
@@ -37,6 +39,7 @@ void EngineImpl::Decide(const Request& request, Decision* decision) {
     decision->reason = absl::StrCat("the ledger cannot be written: ", journal_->status().message());
     return;
   }
+  if (!Accept(request, decision)) return;
   if (AnswerFromCache(revision, request, now, &scratch, decision)) return;
   Route(request, now, &scratch, decision);
 }
@@ -81,7 +84,7 @@ void EngineImpl::FailOver(const Request& request, Decision* decision) {
   Clear(decision);
   decision->ticket = ticket;
   decision->unrecorded = LedgerFails();
-  Route(request, now, &scratch, decision);
+  if (Accept(request, decision)) Route(request, now, &scratch, decision);
   if (decision->action != Action::kDispatch) {
     Void(ticket);
     decision->ticket = 0;
@@ -121,6 +124,14 @@ void Clear(Decision* decision) {
   decision->unrecorded = false;
   decision->candidates.clear();
   decision->cache_hit = {};
+}
+
+// What could not be booked is refused before anything is held.
+bool Accept(const Request& request, Decision* decision) {
+  if (request.own_dimensions.empty()) return true;
+  if (CheckOwnDimensions(request.own_dimensions, &decision->reason)) return true;
+  decision->refusal = Refusal::kBadRequest;
+  return false;
 }
 
 // What was seen of each candidate.

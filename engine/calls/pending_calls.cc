@@ -24,9 +24,21 @@ void StoredRequest::Assign(const Request& request) {
     text_.append(request.*kStored[i]);
     ends_[i] = static_cast<uint32_t>(text_.size());
   }
+  own_.clear();
+  if (!request.own_dimensions.empty()) AssignOwn(request.own_dimensions);
   step_ = request.step;
   attempt_ = request.attempt;
   time_nanos_ = request.time_nanos;
+}
+
+void StoredRequest::AssignOwn(std::span<const OwnDimension> own) {
+  for (const OwnDimension& dimension : own) text_.append(dimension.name).append(dimension.value);
+  std::string_view rest = std::string_view(text_).substr(ends_.back());
+  for (const OwnDimension& dimension : own) {
+    const size_t name = dimension.name.size(), value = dimension.value.size();
+    own_.push_back({rest.substr(0, name), rest.substr(name, value)});
+    rest.remove_prefix(name + value);
+  }
 }
 
 Request StoredRequest::View() const {
@@ -36,6 +48,7 @@ Request StoredRequest::View() const {
     request.*kStored[i] = std::string_view(text_).substr(begin, ends_[i] - begin);
     begin = ends_[i];
   }
+  request.own_dimensions = own_;
   request.step = step_;
   request.attempt = attempt_;
   request.time_nanos = time_nanos_;

@@ -7,7 +7,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "engine/budget/accounts.h"
 #include "engine/revision/revision.h"
@@ -21,13 +23,20 @@ class StoredRequest {
   // The dimensions, the id, the model asked for and the region.
   static constexpr size_t kFields = kRequestDimensionCount + 3;
 
+  StoredRequest() = default;
+  StoredRequest(const StoredRequest&) = delete;
+  StoredRequest& operator=(const StoredRequest&) = delete;
+
   void Assign(const Request& request);
   // A request with the copied fields; views into this object. The rest is at its default.
   Request View() const;
 
  private:
+  void AssignOwn(std::span<const OwnDimension> own);
+
   std::string text_;
   std::array<uint32_t, kFields> ends_ = {};
+  std::vector<OwnDimension> own_;  // Views into text_, behind the fields.
   int32_t step_ = 0;
   int32_t attempt_ = 0;
   int64_t time_nanos_ = 0;

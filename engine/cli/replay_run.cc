@@ -30,6 +30,8 @@ const char* RefusalName(Refusal refusal) {
       return "budget";
     case Refusal::kLoopGuard:
       return "loop guard";
+    case Refusal::kBadRequest:
+      return "bad request";
     case Refusal::kLedger:
       return "ledger";
   }

@@ -75,6 +75,11 @@ Request RequestOf(const trace::TraceCall& call, RequestParts* parts) {
     parts->messages.push_back({RoleOf(message.role()), message.content()});
   }
   for (const auto& [key, value] : call.metadata()) parts->metadata.emplace_back(key, value);
+  parts->own_dimensions.clear();
+  for (const auto& [name, value] : call.dimensions()) parts->own_dimensions.push_back({name, value});
+  // A map has no order of its own.
+  std::sort(parts->own_dimensions.begin(), parts->own_dimensions.end(),
+            [](const OwnDimension& a, const OwnDimension& b) { return a.name < b.name; });
   Request request;
   request.id = call.request_id();
   std::string unused;  // The fields hold strings, so that they are referred to, not copied.
@@ -87,6 +92,7 @@ Request RequestOf(const trace::TraceCall& call, RequestParts* parts) {
   request.model = call.model();
   request.messages = parts->messages;
   request.metadata = parts->metadata;
+  request.own_dimensions = parts->own_dimensions;
   request.tools = call.tools();
   request.max_output_tokens = call.max_output_tokens();
   request.needs = call.tools() > 0 ? kNeedsTools : kNeedsNothing;

@@ -20,6 +20,7 @@ Role RoleOf(std::string_view name);
 struct RequestParts {
   std::vector<Message> messages;
   std::vector<std::pair<std::string_view, std::string_view>> metadata;
+  std::vector<OwnDimension> own_dimensions;
 };
 
 // The request that a recorded call was, as far as the call says; its views point into `call` and `parts`,

@@ -122,6 +122,8 @@ class FocusRows {
       // The tenant is the billing account.
       if (dimension.member != &Dimensions::tenant) tag(dimension.name.data(), record.*dimension.member);
     }
+    for (const ledger::OwnDimensionView& own : record.own_dimensions)
+      tag(("own." + std::string(own.name)).c_str(), own.value);
     tag("request_class", record.request_class);
     tag("request_id", record.request_id);
 

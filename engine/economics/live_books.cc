@@ -49,6 +49,14 @@ std::string ValueText(const Metric& metric, const LiveBooks::Sums& sums) {
   return DecimalText(sums.*metric.sum, metric.is_usd ? 9 : 0);
 }
 
+// "own_experiment": names of metrics and labels are letters, digits and "_".
+std::string MetricNameOf(ledger::Dimension dimension) {
+  std::string name(NameOf(dimension));
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+  return name;
+}
+
 }  // namespace
 
 void LiveBooks::Sums::Add(const ledger::RecordView& record) {
@@ -217,7 +225,7 @@ std::string LiveBooks::Prometheus() const {
     const std::vector<Row> rows = Rows(by);
     std::string all;  // "day_and_model"
     for (const ledger::Dimension dimension : by) {
-      absl::StrAppend(&all, all.empty() ? "" : "_and_", std::string(NameOf(dimension)));
+      absl::StrAppend(&all, all.empty() ? "" : "_and_", MetricNameOf(dimension));
     }
     for (const Metric& metric : kMetrics) {
       const std::string name = absl::StrCat("purser_", metric.name, "_by_", all, "_total");
@@ -226,8 +234,8 @@ std::string LiveBooks::Prometheus() const {
       for (const Row& row : rows) {
         std::string labels;
         for (size_t i = 0; i < by.size(); ++i) {
-          absl::StrAppend(&labels, i == 0 ? "" : ",", std::string(NameOf(by[i])), "=\"",
-                          LabelText(row.values[i]), "\"");
+          absl::StrAppend(&labels, i == 0 ? "" : ",", MetricNameOf(by[i]), "=\"", LabelText(row.values[i]),
+                          "\"");
         }
         absl::StrAppend(&text, name, "{", labels, "} ", ValueText(metric, row.sums), "\n");
       }

@@ -51,6 +51,8 @@ Json AttributesOf(const ledger::Entry& entry) {
   text("purser.request.id", record.request_id);
   for (const RequestDimension& dimension : kRequestDimensions)
     text(AttributeOf(dimension).c_str(), record.*dimension.member);
+  for (const ledger::OwnDimensionView& own : record.own_dimensions)
+    text(("purser.own." + std::string(own.name)).c_str(), own.value);
   text("purser.request_class", record.request_class);
   number("purser.step", record.step);
   text("purser.service_tier", record.service_tier);

@@ -185,7 +185,10 @@ class Exporter {
           std::string(
               "CREATE TABLE line_items (call_id INTEGER NOT NULL REFERENCES calls (id), category INTEGER NOT "
               "NULL, meter TEXT NOT NULL, quantity INTEGER NOT NULL, price_nanos INTEGER NOT NULL, "
-              "price_unit INTEGER NOT NULL, cost_nanos INTEGER NOT NULL)")}) {
+              "price_unit INTEGER NOT NULL, cost_nanos INTEGER NOT NULL)"),
+          std::string(
+              "CREATE TABLE own_dimensions (call_id INTEGER NOT NULL REFERENCES calls (id), name TEXT "
+              "NOT NULL, value TEXT NOT NULL, PRIMARY KEY (call_id, name)) WITHOUT ROWID")}) {
       if (absl::Status status = Execute(sql); !status.ok()) return status;
     }
     if (absl::Status status = Prepare(absl::StrCat("INSERT INTO calls VALUES (", marks, ")"), &insert_);
@@ -197,6 +200,14 @@ class Exporter {
       return status;
     }
     if (absl::Status status = Prepare("INSERT INTO line_items VALUES (?, ?, ?, ?, ?, ?, ?)", &insert_item_);
+        !status.ok()) {
+      return status;
+    }
+    if (absl::Status status = Prepare("INSERT OR REPLACE INTO own_dimensions VALUES (?, ?, ?)", &insert_own_);
+        !status.ok()) {
+      return status;
+    }
+    if (absl::Status status = Prepare("DELETE FROM own_dimensions WHERE call_id = ?", &remove_own_);
         !status.ok()) {
       return status;
     }
@@ -219,7 +230,9 @@ class Exporter {
     }
     if (entry.sign < 0) {
       sqlite3_bind_int64(remove_.get(), 1, presumed_[record.ticket]);
+      sqlite3_bind_int64(remove_own_.get(), 1, presumed_[record.ticket]);
       --rows_;
+      if (absl::Status status = Step(remove_own_); !status.ok()) return status;
       return Step(remove_);
     }
     const int64_t id = ++last_id_;
@@ -253,7 +266,14 @@ class Exporter {
     }
     ledger::KeyBuffer buffer;
     BindText(insert_, next + 3, ledger::KeyOf(record, ledger::Dimension::kDay, buffer));
-    if (absl::Status status = Step(insert_); !status.ok() || !options_.line_items) return status;
+    if (absl::Status status = Step(insert_); !status.ok()) return status;
+    for (const ledger::OwnDimensionView& own : record.own_dimensions) {
+      sqlite3_bind_int64(insert_own_.get(), 1, id);
+      BindText(insert_own_, 2, own.name);
+      BindText(insert_own_, 3, own.value);
+      if (absl::Status status = Step(insert_own_); !status.ok()) return status;
+    }
+    if (!options_.line_items) return absl::OkStatus();
     for (const ledger::LineItemView& item : record.line_items) {
       sqlite3_bind_int64(insert_item_.get(), 1, id);
       sqlite3_bind_int64(insert_item_.get(), 2, item.category);
@@ -269,8 +289,8 @@ class Exporter {
 
   const SqliteExportOptions options_;
   std::unique_ptr<sqlite3, CloseDatabase> database_;
-  Statement insert_, adjust_, insert_item_, remove_;  // Gone before the database.
-  absl::flat_hash_map<uint64_t, int64_t> presumed_;   // Ids by ticket.
+  Statement insert_, adjust_, insert_item_, insert_own_, remove_, remove_own_;  // Gone before the database.
+  absl::flat_hash_map<uint64_t, int64_t> presumed_;                             // Ids by ticket.
   int64_t last_id_ = 0;
   int64_t rows_ = 0;
 };

@@ -1,7 +1,9 @@
 #include "engine/ledger/dimension.h"
 
 #include <array>
+#include <atomic>
 #include <charconv>
+#include <mutex>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -49,6 +51,50 @@ constexpr std::array<Info, kCount> kInfos = [] {
 }();
 
 const Info& InfoOf(Dimension dimension) { return kInfos[static_cast<size_t>(dimension)]; }
+
+bool IsOwn(Dimension dimension) { return dimension >= Dimension::kFirstOwn; }
+
+// The names of own dimensions that were parsed, "own." included. Never forgotten, so that a Dimension is a
+// number and names are read without a lock.
+class OwnNames {
+ public:
+  static OwnNames& Get() {
+    static auto* const names = new OwnNames;
+    return *names;
+  }
+
+  absl::StatusOr<Dimension> Parse(std::string_view name) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    size_t at = 0;
+    while (at < count_ && *names_[at].load(std::memory_order_relaxed) != name) ++at;
+    if (at == kMaxOwnNames) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat("\"", std::string(name), "\": more than ", kMaxOwnNames, " own dimensions"));
+    }
+    if (at == count_) names_[count_++].store(new std::string(name), std::memory_order_release);
+    return static_cast<Dimension>(static_cast<size_t>(Dimension::kFirstOwn) + at);
+  }
+  std::string_view NameOf(Dimension dimension) const {
+    const size_t at = static_cast<size_t>(dimension) - static_cast<size_t>(Dimension::kFirstOwn);
+    return *names_[at].load(std::memory_order_acquire);
+  }
+
+ private:
+  std::mutex mutex_;
+  size_t count_ = 0;
+  std::array<std::atomic<const std::string*>, kMaxOwnNames> names_ = {};
+};
+
+constexpr std::string_view kOwn = "own.";
+
+std::string_view OwnValue(const RecordView& record, Dimension dimension) {
+  if (record.own_dimensions.empty()) return {};
+  const std::string_view name = OwnNames::Get().NameOf(dimension).substr(kOwn.size());
+  for (const OwnDimensionView& own : record.own_dimensions) {
+    if (own.name == name) return own.value;
+  }
+  return {};
+}
 
 constexpr int64_t kHourNanos = 3'600'000'000'000;
 constexpr int64_t kDayNanos = 24 * kHourNanos;
@@ -150,17 +196,22 @@ const std::vector<Dimension>& AllDimensions() {
   return *all;
 }
 
-std::string_view NameOf(Dimension dimension) { return InfoOf(dimension).name; }
-bool IsWithinTenant(Dimension dimension) { return InfoOf(dimension).within_tenant; }
+std::string_view NameOf(Dimension dimension) {
+  return IsOwn(dimension) ? OwnNames::Get().NameOf(dimension) : InfoOf(dimension).name;
+}
+bool IsWithinTenant(Dimension dimension) { return IsOwn(dimension) || InfoOf(dimension).within_tenant; }
 
 absl::StatusOr<Dimension> ParseDimension(std::string_view name) {
+  if (name.starts_with(kOwn) && IsOwnDimensionName(name.substr(kOwn.size())))
+    return OwnNames::Get().Parse(name);
   std::string known;
   for (const Info& info : kInfos) {
     if (info.name == name) return info.dimension;
     absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(info.name));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("\"", std::string(name), "\" is not a dimension; there are: ", known));
+  return absl::InvalidArgumentError(absl::StrCat("\"", std::string(name),
+                                                 "\" is not a dimension; there are: ", known,
+                                                 ", and own.NAME for a caller's own"));
 }
 
 absl::StatusOr<std::vector<Dimension>> ParseDimensions(std::string_view names) {
@@ -176,6 +227,7 @@ absl::StatusOr<std::vector<Dimension>> ParseDimensions(std::string_view names) {
 }
 
 std::string_view KeyOf(const RecordView& record, Dimension dimension, KeyBuffer& buffer) {
+  if (IsOwn(dimension)) return OwnValue(record, dimension);
   if (const auto text = InfoOf(dimension).text; text != nullptr) return record.*text;
   switch (dimension) {
     case Dimension::kCacheHit:

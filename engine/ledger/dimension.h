@@ -14,7 +14,8 @@
 namespace purser::ledger {
 
 // What the books can be broken down by: a request's dimensions, which are the rows of kRequestDimensions
-// (those that code asks for have a name here), and what else a record says.
+// (those that code asks for have a name here), what else a record says, and from kFirstOwn on the callers'
+// own dimensions, a number for each name that this process has parsed.
 enum class Dimension : uint16_t {
   kTenant = RowOf(&Dimensions::tenant),
   kCustomer = RowOf(&Dimensions::customer),
@@ -40,18 +41,22 @@ enum class Dimension : uint16_t {
   kDay,
   kWeek,
   kMonth,
+  kFirstOwn = 1024,
 };
+inline constexpr size_t kMaxOwnNames = 1024;
 
 // Whether its values are spans of time.
 inline bool IsOfTime(Dimension dimension) {
   return dimension >= Dimension::kHour && dimension <= Dimension::kMonth;
 }
 
-// All of them, in the order in which help lists them.
+// All of them but the callers' own, in the order in which help lists them.
 const std::vector<Dimension>& AllDimensions();
 // "customer_tier". Static.
 std::string_view NameOf(Dimension dimension);
-// INVALID_ARGUMENT names the dimensions that exist.
+// "own.NAME" is a caller's own dimension. INVALID_ARGUMENT names the dimensions that exist;
+// RESOURCE_EXHAUSTED: more than kMaxOwnNames own ones. Thread-safe, as is everything here that takes a
+// Dimension.
 absl::StatusOr<Dimension> ParseDimension(std::string_view name);
 // A comma-separated list.
 absl::StatusOr<std::vector<Dimension>> ParseDimensions(std::string_view names);

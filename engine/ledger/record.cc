@@ -29,6 +29,11 @@ struct FieldsOf<MeterCountView> {
 };
 
 template <>
+struct FieldsOf<OwnDimensionView> {
+  using List = FieldList<Field<1, &OwnDimensionView::name>, Field<2, &OwnDimensionView::value>>;
+};
+
+template <>
 struct FieldsOf<RecordView> {
   using List = Merged<
       decltype(RecordDimensions(Rows())),
@@ -54,7 +59,7 @@ struct FieldsOf<RecordView> {
           ZigZagField<47, &RecordView::saved_prompt_cache_nanos>,
           ZigZagField<48, &RecordView::saved_clamp_nanos>, ZigZagField<49, &RecordView::saved_batch_nanos>,
           Field<50, &RecordView::outcome>, Field<51, &RecordView::quality>,
-          Field<52, &RecordView::revenue_nanos>>>;
+          Field<52, &RecordView::revenue_nanos>, Field<54, &RecordView::own_dimensions>>>;
 };
 
 template <>
@@ -69,7 +74,7 @@ struct FieldsOf<DispatchedView> {
                 Field<21, &DispatchedView::step>, Field<22, &DispatchedView::attempt>,
                 Field<23, &DispatchedView::expires_nanos>, Field<24, &DispatchedView::policy_revision>,
                 Field<25, &DispatchedView::price_revision>, Field<28, &DispatchedView::estimated_nanos>,
-                Field<29, &DispatchedView::model_asked>>>;
+                Field<29, &DispatchedView::model_asked>, Field<31, &DispatchedView::own_dimensions>>>;
 };
 
 template <>

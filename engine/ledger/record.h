@@ -71,6 +71,10 @@ struct MeterCountView {
   int64_t quantity = 0;
 };
 
+struct OwnDimensionView {
+  std::string_view name, value;
+};
+
 struct RecordView : Dimensions {
   std::string_view request_id;
   int64_t time_nanos = 0;
@@ -102,6 +106,8 @@ struct RecordView : Dimensions {
   Outcome outcome = OUTCOME_UNKNOWN;
   std::optional<float> quality;
   std::optional<int64_t> revenue_nanos;
+
+  InlineList<OwnDimensionView, kMaxOwnDimensions> own_dimensions;
 };
 
 struct DispatchedView : Dimensions {
@@ -116,6 +122,7 @@ struct DispatchedView : Dimensions {
   uint64_t policy_revision = 0, price_revision = 0;
   int64_t estimated_nanos = 0;
   std::string_view model_asked;
+  InlineList<OwnDimensionView, kMaxOwnDimensions> own_dimensions;
 };
 
 struct VoidedView {
@@ -158,7 +165,7 @@ struct TaskEndedView {
 //   EncodedBound(view): how many bytes Encode may write at most.
 //   Encode(view, to): writes the message at `to`, which has room for EncodedBound(view); returns its end.
 //   Decode(bytes, &view): replaces *view. False: not a valid message, or more than 16 line items or meters
-//     (*view is then unspecified). Unknown fields are skipped.
+//     or 8 own dimensions (*view is then unspecified). Unknown fields are skipped.
 #define PURSER_LEDGER_DECLARE_CODEC(View)   \
   size_t EncodedBound(const View& view);    \
   char* Encode(const View& view, char* to); \

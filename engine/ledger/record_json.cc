@@ -85,6 +85,8 @@ Json RecordToJson(const RecordView& record) {
   if (record.ticket != 0) json["ticket"] = record.ticket;
   for (const RequestDimension& dimension : kRequestDimensions)
     Put(json, dimension.name.data(), record.*dimension.member);
+  for (const OwnDimensionView& own : record.own_dimensions)
+    json["dimensions"][std::string(own.name)] = std::string(own.value);
   Put(json, "request_class", record.request_class);
   PutNumber(json, "step", record.step);
   PutNumber(json, "attempt", record.attempt);

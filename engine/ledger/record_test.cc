@@ -25,7 +25,8 @@ class Filler {
     for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
       const FieldDescriptor* field = message->GetDescriptor()->field(i);
       if (field->is_repeated()) {
-        for (int n = static_cast<int>(random_() % 17) * Coin(); n > 0; --n) {
+        const size_t most = field->name() == "own_dimensions" ? kMaxOwnDimensions : 16;
+        for (int n = static_cast<int>(random_() % (most + 1)) * Coin(); n > 0; --n) {
           Fill(reflection->AddMessage(message, field));
         }
       } else if (Coin()) {
@@ -158,6 +159,15 @@ TEST(RecordTest, MoreLineItemsThanFitAreRefused) {
   RecordView view;
   EXPECT_TRUE(Decode(message.SerializeAsString(), &view));
   message.add_line_items()->set_cost_nanos(1);
+  EXPECT_FALSE(Decode(message.SerializeAsString(), &view));
+}
+
+TEST(RecordTest, MoreOwnDimensionsThanFitAreRefused) {
+  Record message;
+  for (size_t i = 0; i < kMaxOwnDimensions; ++i) message.add_own_dimensions()->set_name("a");
+  RecordView view;
+  EXPECT_TRUE(Decode(message.SerializeAsString(), &view));
+  message.add_own_dimensions()->set_name("a");
   EXPECT_FALSE(Decode(message.SerializeAsString(), &view));
 }
 

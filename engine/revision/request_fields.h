@@ -18,6 +18,8 @@ inline budget::Scope ScopeOf(const Dimensions& of) { return budget::Scope{of}; }
 template <typename View>
 void DescribeRequest(const Request& request, View* view) {
   static_cast<Dimensions&>(*view) = request;
+  for (const OwnDimension& own : request.own_dimensions)
+    view->own_dimensions.push_back({.name = own.name, .value = own.value});
   view->request_id = request.id;
   view->step = request.step;
   view->attempt = request.attempt;
