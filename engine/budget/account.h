@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <memory>
 
-#include "engine/base/invariant.h"
 #include "engine/base/spin_lock.h"
 #include "engine/budget/amounts.h"
 #include "engine/budget/canary.h"
@@ -178,14 +177,19 @@ inline int FirstShort(Account& account, const Budget& budget, const Amounts& ask
 inline void AddHeld(Account& account, const Amounts& amounts) {
   for (int i = 0; i < kDimensions; ++i) account.held.of[i] = Plus(account.held.of[i], amounts.of[i]);
 }
-// Takes back what AddHeld added. A sum that stopped at kUnlimited stays there: only a dimension without a
-// limit can have got so far, and what it holds is not known any more.
+// A sum that had stopped at kUnlimited stays there: only a dimension without a limit can have got so far, and
+// what it holds is not known any more. Any other sum below zero is a bug.
+void CheckNegativeHeld(Account& account, const Amounts& taken);
+
+// Takes back what AddHeld added.
 inline void SubtractHeld(Account& account, const Amounts& amounts) {
+  int64_t signs = 0;
   for (int i = 0; i < kDimensions; ++i) {
-    if (account.held.of[i] == kUnlimited) continue;
-    PURSER_INVARIANT(account.held.of[i] >= amounts.of[i] || AnythingPlanted());
     account.held.of[i] -= amounts.of[i];
+    signs |= account.held.of[i];
   }
+  if (signs < 0) [[unlikely]]
+    CheckNegativeHeld(account, amounts);
 }
 
 // Adds to what is settled. Negative amounts only as GivenBack() allows.

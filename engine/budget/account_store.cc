@@ -1,5 +1,7 @@
 #include "engine/budget/account_store.h"
 
+#include "engine/base/invariant.h"
+
 namespace purser::budget {
 
 void AccountStore::UnpinAndUnlock(Account& account, AccountRef ref) {

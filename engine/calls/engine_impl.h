@@ -92,10 +92,10 @@ class EngineImpl final : public Engine {
 
   // settle.cc
   Settlement SettlePart(PendingCall* call, Ticket ticket, const Realized& realized, int64_t now);
-  Settlement Book(PendingCall* call, Ticket ticket, const CallResult& result, const Realized& realized,
-                  int64_t now, SettleScratch* scratch);
-  void Learn(const PendingCall& call, const CallResult& result, const Usage* usage, int64_t cost_nanos,
-             int64_t now);
+  Settlement Book(PendingCall* call, const Request& request, Ticket ticket, const CallResult& result,
+                  const Realized& realized, int64_t now, SettleScratch* scratch);
+  void Learn(const PendingCall& call, const Request& request, const CallResult& result, const Usage* usage,
+             int64_t cost_nanos, int64_t now);
 
   const Options options_;
   ledger::FileSystem* const ledger_files_;

@@ -224,14 +224,15 @@ ledger::Outcome OutcomeOf(const CallResult& result) {
 }
 
 // The usage, its cost and the record's line items and flags for it.
-Realized RealizeCost(const PendingCall& call, const CallResult& result, SettleScratch* scratch) {
+Realized RealizeCost(const PendingCall& call, const Request& request, const CallResult& result,
+                     SettleScratch* scratch) {
   const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
   const pricing::PricedCandidate& priced = call.batch ? candidate.batch : candidate.priced;
   Realized realized{.usage = UsageOf(call, result, scratch), .cost_nanos = call.expected_nanos};
   ledger::RecordView& record = scratch->record;
   if (realized.usage != nullptr && priced.prices != nullptr) {
-    pricing::Realize(*priced.prices, *realized.usage, priced.service_tier, call.request.View().region,
-                     call.decided_nanos, &scratch->cost);
+    pricing::Realize(*priced.prices, *realized.usage, priced.service_tier, request.region, call.decided_nanos,
+                     &scratch->cost);
     const pricing::CostState state = scratch->cost.state;
     if (state == pricing::CostState::kPriced || state == pricing::CostState::kPartlyPriced) {
       realized.cost_nanos = scratch->cost.total_nanos;
@@ -248,9 +249,8 @@ Realized RealizeCost(const PendingCall& call, const CallResult& result, SettleSc
 }
 
 // Completes the record of a call's final settlement, extras included. `realized` is of the inference alone.
-void FillRecord(const PendingCall& call, Ticket ticket, const CallResult& result, const Realized& realized,
-                int64_t now, SettleScratch* scratch) {
-  const Request request = call.request.View();
+void FillRecord(const PendingCall& call, const Request& request, Ticket ticket, const CallResult& result,
+                const Realized& realized, int64_t now, SettleScratch* scratch) {
   ledger::RecordView& record = scratch->record;
   DescribeCall(call, request, &record);
   record.ticket = ticket;
@@ -290,16 +290,16 @@ Settlement EngineImpl::Settle(Ticket ticket, const CallResult& result) {
     return {.result =
                 pending_.WasSettled(ticket) ? SettleResult::kAlreadySettled : SettleResult::kUnknownTicket};
   }
-  const int64_t request_nanos = call->request.View().time_nanos;
+  const Request request = call->request.View();
   // A replayed call settles at its own time, a live one now.
-  const int64_t now =
-      request_nanos != 0 ? request_nanos + int64_t{result.latency_ms} * 1'000'000 : clock_->NowNanos();
+  const int64_t now = request.time_nanos != 0 ? request.time_nanos + int64_t{result.latency_ms} * 1'000'000
+                                              : clock_->NowNanos();
   SettleScratch& scratch = ThreadScratch();
   scratch.record = {};
-  const Realized realized = RealizeCost(*call, result, &scratch);
+  const Realized realized = RealizeCost(*call, request, result, &scratch);
   if (!result.final) return SettlePart(call, ticket, realized, now);
-  FillRecord(*call, ticket, result, realized, now, &scratch);
-  return Book(call, ticket, result, realized, now, &scratch);
+  FillRecord(*call, request, ticket, result, realized, now, &scratch);
+  return Book(call, request, ticket, result, realized, now, &scratch);
 }
 
 // A stream goes on: its accounts count what it has used so far.
@@ -319,8 +319,9 @@ Settlement EngineImpl::SettlePart(PendingCall* call, Ticket ticket, const Realiz
 }
 
 // The record goes to the ledger first, then to the accounts, then to what is learned.
-Settlement EngineImpl::Book(PendingCall* call, Ticket ticket, const CallResult& result,
-                            const Realized& realized, int64_t now, SettleScratch* scratch) {
+Settlement EngineImpl::Book(PendingCall* call, const Request& request, Ticket ticket,
+                            const CallResult& result, const Realized& realized, int64_t now,
+                            SettleScratch* scratch) {
   const Revision& revision = *call->revision;
   const ledger::RecordView& record = scratch->record;
   Settlement settlement{.input_nanos = realized.input_nanos, .output_nanos = realized.output_nanos};
@@ -333,7 +334,6 @@ Settlement EngineImpl::Book(PendingCall* call, Ticket ticket, const CallResult& 
   }
   if (options_.live_books != nullptr) options_.live_books->books()->Add(record);
   const int64_t tokens = record.input_tokens + record.output_tokens;
-  const Request request = call->request.View();
   const budget::Amounts booked =
       budget::Amounts::Call(record.cost_nanos, tokens, record.output_tokens, StepsOf(request.attempt));
   const budget::SettleResult settled = accounts_->Settle(revision.plan(), ticket, booked, true, now);
@@ -345,7 +345,7 @@ Settlement EngineImpl::Book(PendingCall* call, Ticket ticket, const CallResult& 
     scope.model = candidate.model;
     accounts_->Charge(revision.plan(), scope, booked, now);
   }
-  Learn(*call, result, realized.usage, realized.cost_nanos, now);
+  Learn(*call, request, result, realized.usage, realized.cost_nanos, now);
   settlement.result = recorded ? SettleResult::kSettled : SettleResult::kNotRecorded;
   settlement.cost_nanos = record.cost_nanos;
   settlement.usage_unknown = realized.usage == nullptr;
@@ -357,11 +357,10 @@ Settlement EngineImpl::Book(PendingCall* call, Ticket ticket, const CallResult& 
   return settlement;
 }
 
-void EngineImpl::Learn(const PendingCall& call, const CallResult& result, const Usage* usage,
-                       int64_t cost_nanos, int64_t now) {
+void EngineImpl::Learn(const PendingCall& call, const Request& request, const CallResult& result,
+                       const Usage* usage, int64_t cost_nanos, int64_t now) {
   const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
   const Revision::RequestClass& request_class = call.revision->request_class(call.request_class);
-  const Request request = call.request.View();
   if (result.failed) {
     candidate.stats->CountFailure(now);
     return;
