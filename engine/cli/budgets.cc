@@ -10,15 +10,16 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
+#include "engine/economics/percent.h"
 #include "engine/ledger/log_replay.h"
 #include "engine/recovery/journal.h"
 #include "engine/recovery/rebuild.h"
 #include "nlohmann/json.hpp"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 #include "policies/textproto.h"
 
 namespace purser::cli {
@@ -185,10 +186,7 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
       table.AddRow({row.budget->name, row.key, Amount(dimension, row.limits.of[d]) + unit,
                     Amount(dimension, row.settled.of[d]), Amount(dimension, row.held.of[d]),
                     Amount(dimension, row.presumed.of[d]), Amount(dimension, row.limits.of[d] - used),
-                    row.limits.of[d] > 0
-                        ? absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(used) /
-                                                         static_cast<double>(row.limits.of[d]))
-                        : "-"});
+                    economics::PercentOf(used, std::max<int64_t>(row.limits.of[d], 0))});
     }
   }
   std::printf("%s", table.ToString().c_str());

@@ -10,14 +10,15 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "engine/cli/demo_files.h"
 #include "engine/cli/replay_run.h"
 #include "engine/cli/table.h"
 #include "engine/cli/trace_file.h"
 #include "engine/cli/verbs.h"
+#include "engine/economics/percent.h"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::cli {
 namespace {
@@ -40,11 +41,6 @@ class TemporaryLedger {
  private:
   std::string path_;
 };
-
-std::string Percent(int64_t part, int64_t whole) {
-  if (whole == 0) return "-";
-  return absl::StrFormat("%.0f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
 
 // "gpt-5-nano 64, gpt-5 2", most first.
 std::string WhereTo(const std::map<std::string, int64_t>& candidates) {
@@ -80,7 +76,7 @@ void Print(const ReplayTotals& totals) {
       "  cache (%lld the same request, %lld one that means the same). Refused calls count as no saving.\n\n",
       FormatUsdRounded(totals.traced_nanos - totals.cost_nanos, 4).c_str(),
       FormatUsdRounded(totals.traced_nanos, 4).c_str(),
-      Percent(totals.traced_nanos - totals.cost_nanos, totals.traced_nanos).c_str(),
+      economics::PercentOf(totals.traced_nanos - totals.cost_nanos, totals.traced_nanos, 0).c_str(),
       static_cast<long long>(totals.answered_exact + totals.answered_semantic),
       static_cast<long long>(totals.answered_exact), static_cast<long long>(totals.answered_semantic));
 

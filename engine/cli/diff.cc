@@ -13,6 +13,7 @@
 #include "engine/ledger/dimension.h"
 #include "engine/ledger/record_json.h"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::cli {
 namespace {

@@ -16,6 +16,7 @@
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
+#include "policies/decimal.h"
 #include "purser/record.pb.h"
 
 namespace purser::cli {

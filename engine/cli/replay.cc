@@ -11,8 +11,10 @@
 #include "engine/cli/table.h"
 #include "engine/cli/trace_file.h"
 #include "engine/cli/verbs.h"
+#include "engine/economics/percent.h"
 #include "nlohmann/json.hpp"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::cli {
 namespace {
@@ -28,11 +30,6 @@ struct ReplayArguments {
   bool json = false;
   double rate = 0;
 };
-
-std::string Percent(int64_t part, int64_t whole) {
-  if (whole == 0) return "-";
-  return absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
 
 double DecisionsPerSecond(const ReplayTotals& totals) {
   int64_t sum = 0;
@@ -129,8 +126,9 @@ void PrintShadow(const ReplayTotals::Shadow& shadow, const std::string& policy) 
                   FormatUsdRounded(move.shadow_cost_nanos, 4),
                   Signed(move.shadow_cost_nanos - move.cost_nanos)});
   }
-  moves.AddRow({"total", Percent(shadow.same, shadow.compared) + " the same", WithCommas(shadow.compared),
-                FormatUsdRounded(shadow.cost_nanos, 4), FormatUsdRounded(shadow.shadow_cost_nanos, 4),
+  moves.AddRow({"total", economics::PercentOf(shadow.same, shadow.compared) + " the same",
+                WithCommas(shadow.compared), FormatUsdRounded(shadow.cost_nanos, 4),
+                FormatUsdRounded(shadow.shadow_cost_nanos, 4),
                 Signed(shadow.shadow_cost_nanos - shadow.cost_nanos)});
   std::printf("%s\n", moves.ToString().c_str());
   std::printf("  as quoted before dispatch the difference is %s\n",
@@ -181,7 +179,7 @@ void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
   for (const auto& [name, model] : totals.models) {
     models.AddRow({name, WithCommas(model.calls), WithCommas(model.input_tokens),
                    WithCommas(model.output_tokens), FormatUsdRounded(model.cost_nanos, 4),
-                   Percent(model.cost_nanos, totals.cost_nanos)});
+                   economics::PercentOf(model.cost_nanos, totals.cost_nanos)});
   }
   models.AddRow({"total", WithCommas(totals.dispatched), "", "", FormatUsdRounded(totals.cost_nanos, 4), ""});
   std::printf("%s\n", models.ToString().c_str());
@@ -193,7 +191,7 @@ void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
       return;
     }
     baselines.AddRow({name, FormatUsdRounded(cost, 4), FormatUsdRounded(cost - totals.cost_nanos, 4),
-                      Percent(cost - totals.cost_nanos, cost)});
+                      economics::PercentOf(cost - totals.cost_nanos, cost)});
   };
   add_baseline("the traced model", totals.traced_nanos, totals.traced_unpriced_calls);
   for (const ReplayTotals::Constant& constant : totals.constants) {

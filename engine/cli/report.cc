@@ -17,11 +17,13 @@
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
 #include "engine/economics/findings.h"
+#include "engine/economics/percent.h"
 #include "engine/economics/report_page.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/ledger/rollup.h"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::cli {
 namespace {
@@ -142,7 +144,7 @@ void PrintSummary(const ReportOptions& options, const Books& books) {
   if (total.default_cost_nanos != 0) {
     const int64_t saved = total.default_cost_nanos - total.cost_nanos;
     PrintFact("Saved", FormatUsdRounded(saved, decimals),
-              Percent(saved, total.default_cost_nanos) + " of " +
+              economics::PercentOf(saved, total.default_cost_nanos) + " of " +
                   FormatUsdRounded(total.default_cost_nanos, decimals) +
                   ", what the models asked for would cost");
     if (const std::string levers = Levers(total, decimals); !levers.empty())
@@ -151,24 +153,25 @@ void PrintSummary(const ReportOptions& options, const Books& books) {
   if (total.best_constant_nanos > total.cost_against_constant_nanos) {
     const int64_t saved = total.best_constant_nanos - total.cost_against_constant_nanos;
     PrintFact("", FormatUsdRounded(saved, decimals),
-              Percent(saved, total.best_constant_nanos) + " of " +
+              economics::PercentOf(saved, total.best_constant_nanos) + " of " +
                   FormatUsdRounded(total.best_constant_nanos, decimals) +
                   ", what the best single model would cost");
   }
   PrintFact("Tokens", Short(total.input_tokens) + " in",
             Short(total.output_tokens) + " out" +
                 (total.cached_input_tokens > 0
-                     ? ", " + Percent(total.cached_input_tokens, total.input_tokens) + " of the input cached"
+                     ? ", " + economics::PercentOf(total.cached_input_tokens, total.input_tokens) +
+                           " of the input cached"
                      : ""));
   if (total.exact_hits + total.semantic_hits > 0) {
-    PrintFact("Cache", Percent(total.exact_hits + total.semantic_hits, total.calls),
+    PrintFact("Cache", economics::PercentOf(total.exact_hits + total.semantic_hits, total.calls),
               "of calls answered: " + WithCommas(total.exact_hits) + " exact, " +
                   WithCommas(total.semantic_hits) + " semantic");
   }
   if (total.calls_with_revenue > 0) {
     PrintFact("Revenue", FormatUsdRounded(total.revenue_nanos, decimals),
               "margin " + FormatUsdRounded(total.revenue_nanos - total.cost_nanos, decimals) + " (" +
-                  Percent(total.revenue_nanos - total.cost_nanos, total.revenue_nanos) + ")");
+                  economics::PercentOf(total.revenue_nanos - total.cost_nanos, total.revenue_nanos) + ")");
   }
   std::string odd;
   const auto add = [&](int64_t count, const char* what) {
@@ -240,7 +243,7 @@ void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, s
     }
     cells.push_back(PerCall(totals.cost_nanos, totals.calls));
     cells.push_back(FormatUsdRounded(totals.cost_nanos, decimals));
-    cells.push_back(Percent(totals.cost_nanos, total.cost_nanos));
+    cells.push_back(economics::PercentOf(totals.cost_nanos, total.cost_nanos));
     cells.push_back(bar ? Bar(totals.cost_nanos, total.cost_nanos) : "");
     cells_of_rows.push_back(std::move(cells));
   };

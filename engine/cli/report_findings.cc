@@ -9,8 +9,10 @@
 #include "absl/time/time.h"
 #include "engine/cli/report_text.h"
 #include "engine/cli/table.h"
+#include "engine/economics/percent.h"
 #include "engine/ledger/record_json.h"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::cli {
 namespace {
@@ -74,7 +76,8 @@ void PrintTiers(const Findings& found) {
   for (const economics::TierMonth& tier : found.tiers) {
     table.AddRow({NameOr(tier.tier, "(none)"), WithCommas(tier.customer_months),
                   Usd(tier.Each(tier.revenue_nanos)), Usd(tier.Each(tier.cost_nanos)),
-                  Usd(tier.Each(tier.margin_nanos())), Percent(tier.cost_nanos, tier.revenue_nanos),
+                  Usd(tier.Each(tier.margin_nanos())),
+                  economics::PercentOf(tier.cost_nanos, tier.revenue_nanos),
                   tier.use_until_loss() > 0 ? absl::StrFormat("%.1fx use", tier.use_until_loss())
                   : tier.cost_nanos > 0     ? "now"
                                             : "-",
@@ -114,8 +117,9 @@ void PrintSlos(const Findings& found) {
                {""}});
   for (const economics::CostSlo& slo : found.slos) {
     table.AddRow({Printable(slo.request_class), Usd(slo.limit_nanos),
-                  absl::StrFormat("%g %%", slo.target * 100), Percent(slo.calls - slo.over, slo.calls),
-                  absl::StrFormat("%.1f", slo.burn_1h), absl::StrFormat("%.1f", slo.burn_6h),
+                  absl::StrFormat("%g %%", slo.target * 100),
+                  economics::PercentOf(slo.calls - slo.over, slo.calls), absl::StrFormat("%.1f", slo.burn_1h),
+                  absl::StrFormat("%.1f", slo.burn_6h),
                   slo.burns_fast()     ? "ALERT: burns fast"
                   : slo.burns_slowly() ? "ALERT: burns"
                   : slo.met()          ? "kept"

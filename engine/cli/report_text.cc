@@ -8,6 +8,7 @@
 #include "engine/base/utf8.h"
 #include "engine/cli/table.h"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::cli {
 namespace {
@@ -83,11 +84,6 @@ std::string Short(int64_t number) {
       return absl::StrFormat("%.*f %s", magnitude < 99.95 * unit ? 1 : 0, value / unit, name);
   }
   return absl::StrFormat("%.0f B", value / 1e9);
-}
-
-std::string Percent(int64_t part, int64_t whole) {
-  if (whole == 0) return "-";
-  return absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
 }
 
 int DecimalsFor(int64_t largest_nanos) {

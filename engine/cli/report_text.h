@@ -19,8 +19,6 @@ std::string Printable(std::string_view id);
 
 // "1,234", "56.7 k", "8.9 M", "1.2 B": at most six columns.
 std::string Short(int64_t number);
-// "12.3 %" of part in whole; "-" if whole is 0.
-std::string Percent(int64_t part, int64_t whole);
 // Decimals that suit amounts up to `largest_nanos` in one column.
 int DecimalsFor(int64_t largest_nanos);
 

@@ -2,20 +2,11 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
-
 namespace purser::cli {
 
 size_t DisplayWidth(std::string_view text) {
   return static_cast<size_t>(std::count_if(
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-std::string WithCommas(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  const int first = number < 0 ? 1 : 0;
-  for (int i = static_cast<int>(digits.size()) - 3; i > first; i -= 3) digits.insert(i, ",");
-  return digits;
 }
 
 std::string Table::ToString(std::string_view indent) const {

@@ -2,7 +2,6 @@
 #define PURSER_ENGINE_CLI_TABLE_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,9 +32,6 @@ class Table {
 
 // How many columns of a terminal a text takes: code points, not bytes.
 size_t DisplayWidth(std::string_view text);
-
-// 1234567 -> "1,234,567".
-std::string WithCommas(int64_t number);
 
 }  // namespace purser::cli
 

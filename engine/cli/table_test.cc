@@ -17,12 +17,5 @@ TEST(Table, AlignsByWhatATerminalShows) {
             "  short\n");
 }
 
-TEST(Table, ThousandsAreSeparated) {
-  EXPECT_EQ(WithCommas(0), "0");
-  EXPECT_EQ(WithCommas(-123), "-123");
-  EXPECT_EQ(WithCommas(-1234), "-1,234");
-  EXPECT_EQ(WithCommas(1234567), "1,234,567");
-}
-
 }  // namespace
 }  // namespace purser::cli

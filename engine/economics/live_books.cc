@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "engine/economics/decimal_text.h"
 #include "engine/economics/survey.h"
+#include "policies/decimal.h"
 
 namespace purser::economics {
 namespace {
@@ -46,7 +46,7 @@ constexpr Metric kMetrics[] = {
 };
 
 std::string ValueText(const Metric& metric, const LiveBooks::Sums& sums) {
-  return DecimalText(sums.*metric.sum, metric.is_usd ? 9 : 0);
+  return ToPlainString({sums.*metric.sum, metric.is_usd ? -9 : 0});
 }
 
 // "own_experiment": names of metrics and labels are letters, digits and "_".

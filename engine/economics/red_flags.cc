@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "engine/economics/margins.h"
+#include "engine/economics/percent.h"
 #include "policies/amount.h"
 
 namespace purser::economics {
@@ -15,8 +16,6 @@ namespace {
 using Kind = RedFlag::Kind;
 
 std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
-
-std::string Percent(double share) { return absl::StrFormat("%.1f %%", share * 100); }
 
 double Share(int64_t part, int64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);

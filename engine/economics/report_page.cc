@@ -10,8 +10,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
+#include "engine/economics/percent.h"
 #include "engine/economics/svg_chart.h"
 #include "policies/amount.h"
+#include "policies/decimal.h"
 
 namespace purser::economics {
 namespace {
@@ -70,19 +72,6 @@ svg text { fill: var(--soft); font: 12px system-ui, "DejaVu Sans", sans-serif; }
 
 std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
 
-std::string Percent(int64_t part, int64_t whole) {
-  if (whole == 0) return "-";
-  return absl::StrFormat("%.1f %%", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-std::string Count(int64_t number) {
-  std::string digits = absl::StrCat(number);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > (number < 0 ? 1 : 0); at -= 3) {
-    digits.insert(static_cast<size_t>(at), ",");
-  }
-  return digits;
-}
-
 std::string Named(const std::string& name, const char* otherwise) {
   return name.empty() ? otherwise : Escaped(name);
 }
@@ -100,7 +89,7 @@ class Page {
                     " - Purser</title>\n<style>", kStyle, "</style></head><body>\n");
     absl::StrAppend(&html_, "<h1>", Escaped(options_.title), "</h1>\n<div class=\"soft\">",
                     options_.from == options_.to ? options_.from : options_.from + " to " + options_.to, ", ",
-                    Count(total().calls), " calls</div>\n");
+                    WithCommas(total().calls), " calls</div>\n");
     Facts();
     html_ += "<div class=\"grid\">\n";
     Flags();
@@ -134,7 +123,7 @@ class Page {
     Fact(Usd(t.cost_nanos), "cost");
     const int64_t saved = t.default_cost_nanos - t.cost_nanos;
     if (t.default_cost_nanos > 0)
-      Fact(Usd(saved), "saved, " + Percent(saved, t.default_cost_nanos) + " of the models asked for");
+      Fact(Usd(saved), "saved, " + PercentOf(saved, t.default_cost_nanos) + " of the models asked for");
     Fact(Usd(found_.units.per_call), "per call");
     if (found_.units.per_task > 0) Fact(Usd(found_.units.per_task), "per task");
     if (found_.units.per_customer_month > 0) {
@@ -143,7 +132,7 @@ class Page {
                                                      : "per customer and month");
     }
     if (t.exact_hits + t.semantic_hits > 0)
-      Fact(Percent(t.exact_hits + t.semantic_hits, t.calls), "answered from the cache");
+      Fact(PercentOf(t.exact_hits + t.semantic_hits, t.calls), "answered from the cache");
     if (found_.forecast) {
       const Forecast& forecast = *found_.forecast;
       std::string what = absl::StrCat("expected for ", forecast.month, ", ", Usd(forecast.low_nanos), " to ",
@@ -233,10 +222,10 @@ class Page {
         "<th>margin</th><th>loss from</th><th>lifetime</th></tr>\n";
     for (const TierMonth& tier : found_.tiers) {
       const int64_t margin = tier.Each(tier.margin_nanos());
-      absl::StrAppend(&body, "<tr><td>", Named(tier.tier, "(none)"), "</td><td>", Count(tier.customer_months),
-                      "</td><td>", Usd(tier.Each(tier.revenue_nanos)), "</td><td>",
-                      Usd(tier.Each(tier.cost_nanos)), "</td><td class=\"", margin < 0 ? "bad" : "good",
-                      "\">", Usd(margin), "</td><td>",
+      absl::StrAppend(&body, "<tr><td>", Named(tier.tier, "(none)"), "</td><td>",
+                      WithCommas(tier.customer_months), "</td><td>", Usd(tier.Each(tier.revenue_nanos)),
+                      "</td><td>", Usd(tier.Each(tier.cost_nanos)), "</td><td class=\"",
+                      margin < 0 ? "bad" : "good", "\">", Usd(margin), "</td><td>",
                       tier.use_until_loss() > 0 ? absl::StrFormat("%.1fx use", tier.use_until_loss()) : "now",
                       "</td><td>", tier.lifetime_nanos ? Usd(*tier.lifetime_nanos) : "-", "</td></tr>\n");
     }
@@ -252,7 +241,7 @@ class Page {
       const TaskMultiple& one = found_.tasks[i];
       const bool flagged = one.multiple() >= found_.economics.thresholds.agent_multiple;
       absl::StrAppend(&body, "<tr><td>", Named(one.request_class, "(no class)"), "</td><td>",
-                      Count(one.tasks), "</td><td>", Usd(one.per_task_nanos), "</td><td>",
+                      WithCommas(one.tasks), "</td><td>", Usd(one.per_task_nanos), "</td><td>",
                       Usd(one.single_shot_nanos), "</td><td class=\"", flagged ? "bad" : "", "\">",
                       absl::StrFormat("%.1f", one.multiple()), "</td></tr>\n");
     }
@@ -270,7 +259,7 @@ class Page {
       absl::StrAppend(
           &body, "<tr><td>", Escaped(slo.request_class), alert ? " <span class=\"bad\">alert</span>" : "",
           "</td><td>", Usd(slo.limit_nanos), "</td><td>", absl::StrFormat("%g %%", slo.target * 100),
-          "</td><td class=\"", slo.met() ? "good" : "bad", "\">", Percent(slo.calls - slo.over, slo.calls),
+          "</td><td class=\"", slo.met() ? "good" : "bad", "\">", PercentOf(slo.calls - slo.over, slo.calls),
           "</td><td>", absl::StrFormat("%.1f</td><td>%.1f</td></tr>\n", slo.burn_1h, slo.burn_6h));
     }
     Section("Cost objectives", body + "</table></div>\n");

@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/time.h"
-#include "engine/pricing/decimal.h"
 #include "engine/pricing/self_hosted.h"
+#include "engine/pricing/unit_price.h"
 
 namespace purser::pricing {
 namespace {

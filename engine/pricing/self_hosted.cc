@@ -1,7 +1,7 @@
 #include "engine/pricing/self_hosted.h"
 
 #include "absl/strings/str_cat.h"
-#include "engine/pricing/decimal.h"
+#include "engine/pricing/unit_price.h"
 
 namespace purser::pricing {
 namespace {

@@ -3,12 +3,12 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "engine/pricing/decimal.h"
 #include "engine/pricing/model_compiler.h"
 #include "engine/pricing/name_match.h"
 #include "engine/pricing/price_book.h"
 #include "engine/pricing/tables/price_sanity.h"
 #include "google/protobuf/text_format.h"
+#include "policies/decimal.h"
 #include "xxhash.h"
 
 namespace purser::pricing {
@@ -24,7 +24,7 @@ absl::Status SetPrice(const JsonTree& number, int shift, std::string* usd, bool*
   if (decimal->zero()) {
     *free = true;
   } else {
-    *usd = Plain(*decimal, shift);
+    *usd = ToPlainString(*decimal, shift);
   }
   return absl::OkStatus();
 }

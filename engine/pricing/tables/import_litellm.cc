@@ -8,10 +8,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "engine/pricing/decimal.h"
 #include "engine/pricing/tables/import.h"
 #include "engine/pricing/tables/litellm_keys.h"
 #include "engine/pricing/tables/litellm_providers.h"
+#include "policies/decimal.h"
 
 namespace purser::pricing {
 namespace {
@@ -145,7 +145,7 @@ absl::Status RowImporter::CollectRanges(const JsonTree& ranges) {
     }
     const auto start = ParseDecimal(range->items[0].text);
     int64_t tokens = 0;
-    if (!start || !absl::SimpleAtoi(Plain(*start), &tokens))
+    if (!start || !absl::SimpleAtoi(ToPlainString(*start), &tokens))
       return Bad("a range that does not start at a count");
     Range one{tokens, {}};
     for (const auto& [key, value] : item.members) {
@@ -346,7 +346,7 @@ int64_t CountAt(const JsonTree& row, std::string_view key) {
   const JsonTree* value = row.Find(key);
   const auto decimal = value != nullptr && value->is_number() ? ParseDecimal(value->text) : std::nullopt;
   int64_t count = 0;
-  if (!decimal || decimal->negative() || !absl::SimpleAtoi(Plain(*decimal), &count)) return 0;
+  if (!decimal || decimal->negative() || !absl::SimpleAtoi(ToPlainString(*decimal), &count)) return 0;
   return count;
 }
 

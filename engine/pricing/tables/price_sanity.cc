@@ -3,8 +3,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "engine/pricing/decimal.h"
 #include "engine/pricing/meter_facts.h"
+#include "engine/pricing/unit_price.h"
 
 namespace purser::pricing {
 namespace {

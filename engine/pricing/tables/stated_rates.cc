@@ -9,9 +9,9 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "engine/pricing/decimal.h"
 #include "engine/pricing/meter_facts.h"
 #include "engine/pricing/tables/import.h"
+#include "policies/decimal.h"
 
 namespace purser::pricing {
 namespace {
@@ -114,7 +114,7 @@ absl::Status ApplyMultiplier(absl::string_view key, const std::string& factor_te
       if (!base || FactsOf(*FindMeter(rate.meter())).direction != direction) continue;
       prices::Tier* tier = rate.add_tiers();
       tier->set_above(thousands * 1000);
-      tier->set_usd(Plain({base->digits * factor->digits, base->exponent + factor->exponent}));
+      tier->set_usd(ToPlainString({base->digits * factor->digits, base->exponent + factor->exponent}));
     }
   }
   return absl::OkStatus();

@@ -10,10 +10,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/time/time.h"
 #include "engine/pricing/cost.h"
-#include "engine/pricing/decimal.h"
 #include "engine/pricing/model_compiler.h"
 #include "engine/pricing/usage_block.h"
 #include "gtest/gtest.h"
+#include "policies/decimal.h"
 
 namespace purser::pricing {
 namespace {
@@ -73,7 +73,7 @@ void Check(const JsonTree& stated) {
     if (expected.empty()) return;
     const auto decimal = ParseDecimal(expected);
     ASSERT_TRUE(decimal.has_value());
-    EXPECT_EQ(InScope(cost, scope), Plain(*decimal)) << scope;
+    EXPECT_EQ(InScope(cost, scope), ToPlainString(*decimal)) << scope;
   };
   expect(stated.StringAt("scope"), stated.StringAt("expected"));
   expect("input", stated.StringAt("expected_input"));

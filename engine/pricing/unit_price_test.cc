@@ -1,4 +1,4 @@
-#include "engine/pricing/decimal.h"
+#include "engine/pricing/unit_price.h"
 
 #include <random>
 
@@ -6,28 +6,6 @@
 
 namespace purser::pricing {
 namespace {
-
-TEST(ParseDecimal, ReadsWhatTablesWrite) {
-  struct Case {
-    const char* text;
-    const char* plain;
-  };
-  for (const Case& c : {Case{"3", "3"}, Case{"0.0375", "0.0375"}, Case{"4.063e-7", "0.0000004063"},
-                        Case{"5E+2", "500"}, Case{"-1.50", "-1.5"}, Case{".5", "0.5"}, Case{"0.000", "0"},
-                        Case{"1e2", "100"}, Case{"1.2999000000000001e-07", "0.00000012999000000000001"}}) {
-    const auto value = ParseDecimal(c.text);
-    ASSERT_TRUE(value.has_value()) << c.text;
-    EXPECT_EQ(Plain(*value), c.plain);
-  }
-  EXPECT_EQ(Plain(*ParseDecimal("4.063e-7"), 6), "0.4063");
-}
-
-TEST(ParseDecimal, RefusesWhatIsNoDecimal) {
-  for (const char* text : {"", ".", "-", "1e", "e5", "1.2.3", "0x10", "NaN", "inf", "1e999", "1 ", " 1", "$1",
-                           "1234567890123456789012345678901"}) {
-    EXPECT_FALSE(ParseDecimal(text).has_value()) << text;
-  }
-}
 
 TEST(MakeUnitPrice, IsWholeFemtoDollarsWherePossible) {
   EXPECT_EQ(MakeUnitPrice(*ParseDecimal("3"), 1'000'000), (UnitPrice{3'000'000'000, kFemtosPerNano}));
