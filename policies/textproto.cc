@@ -1,10 +1,6 @@
 #include "policies/textproto.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +12,7 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
+#include "policies/read_file.h"
 
 namespace purser {
 namespace {
@@ -265,19 +262,14 @@ Diagnostics ParseTextproto(std::string_view text, std::string_view file, Message
 }
 
 Diagnostics ReadTextproto(const std::string& path, Message* message, std::string* text) {
-  std::ifstream in(path, std::ios::binary);
-  in.peek();  // A folder can be opened, but not read.
-  std::ostringstream content;
-  if (in.is_open() && !in.bad()) content << in.rdbuf();
-  if (!in.is_open() || in.bad()) {
+  absl::StatusOr<std::string> content = ReadWholeFile(path);
+  if (!content.ok()) {
     Diagnostics diagnostics(path, SourceMap());
-    diagnostics.Error("", absl::StrCat("cannot be read: ", strerror(errno)));
+    diagnostics.Error("", std::string(content.status().message()));
     return diagnostics;
   }
-  std::string own;
-  if (text == nullptr) text = &own;
-  *text = content.str();
-  return ParseTextproto(*text, path, message);
+  if (text != nullptr) *text = *content;
+  return ParseTextproto(*content, path, message);
 }
 
 }  // namespace purser

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +11,7 @@
 #include "engine/pricing/price_book.h"
 #include "engine/pricing/tables/book_diff.h"
 #include "engine/pricing/tables/import.h"
+#include "policies/read_file.h"
 
 namespace purser::cli {
 namespace {
@@ -26,16 +26,14 @@ struct ImportArguments {
   bool allow_suspicious = false;
 };
 
-std::string ReadAll(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) Fail(kVerb, absl::StrCat(path, " cannot be read").c_str());
-  return text.str();
+std::string ReadOrFail(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadWholeFile(path);
+  if (!text.ok()) Fail(kVerb, absl::StrCat(path, " ", text.status().message()));
+  return *std::move(text);
 }
 
 void Import(const ImportArguments& arguments) {
-  const std::string table = ReadAll(arguments.in);
+  const std::string table = ReadOrFail(arguments.in);
   pricing::ImportOptions options;
   options.allow_suspicious = arguments.allow_suspicious;
   options.source_date = arguments.date;

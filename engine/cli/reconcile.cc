@@ -3,9 +3,7 @@
 #include "engine/economics/reconcile.h"
 
 #include <cstdio>
-#include <fstream>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +14,7 @@
 #include "engine/ledger/log.h"
 #include "engine/ledger/record_json.h"
 #include "policies/amount.h"
+#include "policies/read_file.h"
 
 namespace purser::cli {
 namespace {
@@ -31,17 +30,15 @@ struct ReconcileCommand {
   bool book = false;
 };
 
-std::string ReadWhole(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  if (!in) Fail("reconcile", path + " cannot be read");
-  return text.str();
+std::string ReadOrFail(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadWholeFile(path);
+  if (!text.ok()) Fail("reconcile", absl::StrCat(path, " ", text.status().message()));
+  return *std::move(text);
 }
 
 std::vector<ReconcileRow> Compare(const ReconcileCommand& command, const std::string& file,
                                   InvoiceFormat format) {
-  auto invoice = economics::ReadInvoice(ReadWhole(file), format);
+  auto invoice = economics::ReadInvoice(ReadOrFail(file), format);
   if (!invoice.ok()) Fail("reconcile", file + ": " + std::string(invoice.status().message()));
   std::string provider = command.provider;
   if (provider.empty() && format == InvoiceFormat::kOpenAi) provider = "openai";

@@ -1,10 +1,6 @@
 #include "engine/cli/trace_file.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -13,6 +9,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/util/json_util.h"
 #include "policies/amount.h"
+#include "policies/read_file.h"
 
 namespace purser::cli {
 namespace {
@@ -75,11 +72,9 @@ absl::StatusOr<std::vector<TracedCall>> ParseTrace(std::string_view text, std::s
 }
 
 absl::StatusOr<std::vector<TracedCall>> ReadTrace(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  if (in) text << in.rdbuf();
-  if (!in) return absl::NotFoundError(absl::StrCat(path, ": cannot be read: ", strerror(errno)));
-  return ParseTrace(text.str(), path);
+  const absl::StatusOr<std::string> text = ReadWholeFile(path);
+  if (!text.ok()) return absl::NotFoundError(absl::StrCat(path, ": ", text.status().message()));
+  return ParseTrace(*text, path);
 }
 
 }  // namespace purser::cli

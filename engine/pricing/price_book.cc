@@ -1,8 +1,6 @@
 #include "engine/pricing/price_book.h"
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -17,6 +15,7 @@
 #include "google/protobuf/arena.h"
 #include "google/protobuf/io/tokenizer.h"
 #include "google/protobuf/text_format.h"
+#include "policies/read_file.h"
 #include "policies/textproto.h"
 #include "purser/pricing.pb.h"
 #include "re2/re2.h"
@@ -298,21 +297,15 @@ std::shared_ptr<const PriceBook> PriceBook::Load(const std::vector<std::string>&
   std::vector<Text> texts;
   bool readable = true;
   for (const std::string& path : paths) {
-    std::ifstream in(path, std::ios::binary | std::ios::ate);
-    std::string text;
-    const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : -1;
-    if (size >= 0) {
-      text.resize(static_cast<size_t>(size));
-      in.seekg(0);
-      in.read(text.data(), size);
-    }
-    if (!in || size < 0) {
+    absl::StatusOr<std::string> text = ReadWholeFile(path);
+    if (!text.ok()) {
       diagnostics->emplace_back(path, SourceMap());
-      diagnostics->back().Error("", "cannot be read; expected a price book in protobuf text");
+      diagnostics->back().Error(
+          "", absl::StrCat(text.status().message(), "; expected a price book in protobuf text"));
       readable = false;
       continue;
     }
-    texts.push_back({path, std::move(text)});
+    texts.push_back({path, *std::move(text)});
   }
   auto book = Parse(texts, diagnostics);
   return readable ? book : nullptr;
