@@ -91,6 +91,10 @@ class FileSystem {
 // The whole content of a file.
 absl::StatusOr<std::string> ReadFile(FileSystem* files, const std::string& path);
 
+// Puts `bytes` under a path, all of them or, on error, none: written beside it, synced, renamed; survives a
+// power loss once it returns.
+absl::Status ReplaceFile(FileSystem* files, const std::string& path, std::string_view bytes);
+
 }  // namespace purser::ledger
 
 #endif  // PURSER_ENGINE_LEDGER_FILE_SYSTEM_H_

@@ -102,11 +102,7 @@ class Opening {
 
   absl::Status Create() {
     id_ = options_.new_ledger_id != 0 ? options_.new_ledger_id : NewId();
-    const std::string path = PathOf(kIdentityName);
-    if (absl::Status status = files_->WriteFile(path + ".tmp", IdentityText(id_)); !status.ok())
-      return status;
-    if (absl::Status status = files_->Rename(path + ".tmp", path); !status.ok()) return status;
-    return files_->SyncDirectory(directory_);
+    return ReplaceFile(files_, PathOf(kIdentityName), IdentityText(id_));
   }
 
   // Restores the state, and finds where the frames end.

@@ -369,14 +369,11 @@ absl::Status LogWriter::WriteSnapshot(uint64_t sequence, std::string_view bytes)
     if (absl::Status status = Sync(sequence); !status.ok()) return status;
   }
   FileSystem* files = options_.files;
-  const std::string name = SnapshotName(sequence);
-  if (absl::Status status = files->WriteFile(PathOf(name) + ".tmp", EncodeSnapshot(id_, sequence, bytes));
+  if (absl::Status status =
+          ReplaceFile(files, PathOf(SnapshotName(sequence)), EncodeSnapshot(id_, sequence, bytes));
       !status.ok()) {
-    (void)files->Remove(PathOf(name) + ".tmp");
     return status;
   }
-  if (absl::Status status = files->Rename(PathOf(name) + ".tmp", PathOf(name)); !status.ok()) return status;
-  if (absl::Status status = files->SyncDirectory(directory_); !status.ok()) return status;
   absl::StatusOr<std::vector<std::string>> names = files->List(directory_);
   if (!names.ok()) return names.status();
   for (const std::string& other : *names) {

@@ -296,4 +296,14 @@ absl::StatusOr<std::string> ReadFile(FileSystem* files, const std::string& path)
   return bytes;
 }
 
+absl::Status ReplaceFile(FileSystem* files, const std::string& path, std::string_view bytes) {
+  const std::string unfinished = path + ".tmp";
+  if (absl::Status status = files->WriteFile(unfinished, bytes); !status.ok()) {
+    (void)files->Remove(unfinished);
+    return status;
+  }
+  if (absl::Status status = files->Rename(unfinished, path); !status.ok()) return status;
+  return files->SyncDirectory(path.substr(0, path.rfind('/')));
+}
+
 }  // namespace purser::ledger

@@ -31,15 +31,9 @@ absl::Status Journal::WriteSnapshot(uint64_t sequence, std::string_view bytes) {
 absl::Status Journal::KeepPolicy(const policy::Policy& policy) {
   std::string text;
   google::protobuf::TextFormat::PrintToString(policy, &text);
-  const std::string path = PolicyPathOf(directory());
-  const std::string unfinished = path + ".tmp";
-  if (absl::Status status = files_->WriteFile(
-          unfinished, "# The policy in force, written by the engine that has this ledger open.\n" + text);
-      !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = files_->Rename(unfinished, path); !status.ok()) return status;
-  return files_->SyncDirectory(directory());
+  return ledger::ReplaceFile(
+      files_, PolicyPathOf(directory()),
+      "# The policy in force, written by the engine that has this ledger open.\n" + text);
 }
 
 template <typename View>
