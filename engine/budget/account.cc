@@ -13,7 +13,7 @@ void Subtract(Amounts& from, const Amounts& amounts) {
   for (int i = 0; i < kDimensions; ++i) from.of[i] = std::max<int64_t>(0, from.of[i] - amounts.of[i]);
 }
 void Add(Amounts& to, const Amounts& amounts) {
-  for (int i = 0; i < kDimensions; ++i) to.of[i] = Plus(to.of[i], amounts.of[i]);
+  for (int i = 0; i < kDimensions; ++i) to.of[i] = AddSaturating(to.of[i], amounts.of[i]);
 }
 
 Slice& SliceAt(SliceRing& ring, int64_t index) {
@@ -149,7 +149,7 @@ int64_t ToppedUp(const Extras& extras, Dimension dimension, int64_t now_nanos) {
   int64_t sum = 0;
   for (int i = 0; i < extras.top_ups; ++i) {
     if (HasExpired(extras.top_up[i], now_nanos) && !Planted(Canary::kTopUpForever)) continue;
-    sum = Plus(sum, extras.top_up[i].amounts[dimension]);
+    sum = AddSaturating(sum, extras.top_up[i].amounts[dimension]);
   }
   return sum;
 }
@@ -159,7 +159,7 @@ void DropExpiredTopUps(Extras& extras, int64_t now_nanos) { DropTopUps(extras, H
 void CheckNegativeHeld(Account& account, const Amounts& taken) {
   for (int i = 0; i < kDimensions; ++i) {
     if (account.held.of[i] >= 0) continue;
-    PURSER_INVARIANT(Plus(account.held.of[i], taken.of[i]) == kUnlimited || AnythingPlanted());
+    PURSER_INVARIANT(AddSaturating(account.held.of[i], taken.of[i]) == kUnlimited || AnythingPlanted());
     if (!AnythingPlanted()) account.held.of[i] = kUnlimited;
   }
 }
@@ -226,7 +226,7 @@ void SettlePresumed(Account& account, const Budget* budget, const PresumedChange
       // A bucket has been draining what was presumed: what turns out not to have been spent is not given
       // back.
       if (refill && difference < 0) continue;
-      account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], difference));
+      account.settled.of[i] = std::max<int64_t>(0, AddSaturating(account.settled.of[i], difference));
     }
     return;
   }
@@ -238,7 +238,7 @@ void SettlePresumed(Account& account, const Budget* budget, const PresumedChange
     Add(slice.settled, booked);
   }
   for (int i = 0; i < kDimensions; ++i)
-    account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], booked.of[i]));
+    account.settled.of[i] = std::max<int64_t>(0, AddSaturating(account.settled.of[i], booked.of[i]));
 }
 
 bool PastLimit(Account& account, const Budget& budget, int64_t now_nanos) {
@@ -262,16 +262,16 @@ int64_t ResetsAt(Account& account, const Budget& budget, Dimension dimension, in
     case WindowKind::kRolling: {
       SliceRing& ring = *account.extras->slices;
       const int64_t newest = NewestSlice(ring);
-      int64_t needed = Plus(Committed(account, dimension), asked) - limit;
+      int64_t needed = AddSaturating(Committed(account, dimension), asked) - limit;
       for (int64_t index = newest - kRollingSlices; index <= newest; ++index) {
         const Slice& slice = SliceAt(ring, index);
-        needed -= Plus(slice.settled[dimension], slice.presumed[dimension]);
+        needed -= AddSaturating(slice.settled[dimension], slice.presumed[dimension]);
         if (needed <= 0) return SliceLeavesAt(budget.window, index);
       }
       return kForever;
     }
     case WindowKind::kRefill: {
-      const int64_t needed = Plus(Committed(account, dimension), asked) - limit;
+      const int64_t needed = AddSaturating(Committed(account, dimension), asked) - limit;
       const int64_t full = budget.limits[dimension];
       if (needed > account.settled[dimension] || full <= 0) return kForever;
       const __int128 wait = (static_cast<__int128>(needed) * budget.window.length_nanos + full - 1) / full;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "engine/base/saturating.h"
 #include "engine/base/spin_lock.h"
 #include "engine/budget/amounts.h"
 #include "engine/budget/canary.h"
@@ -126,11 +127,6 @@ static_assert(sizeof(Account) <= 176, "the promise of 200 bytes per idle account
 // at hand, null if that plan has none of the name (or for an account that follows a task): no limits, no
 // window.
 
-inline int64_t Plus(int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? kUnlimited : sum;
-}
-
 // Brings the account's window up to `now_nanos`, which may lie before what the account has seen: then nothing
 // happens. Returns the account's own time.
 void AdvanceWindow(Account& account, const Budget& budget, int64_t now_nanos);
@@ -153,13 +149,13 @@ void DropExpiredTopUps(Extras& extras, int64_t now_nanos);
 inline int64_t LimitOf(const Account& account, const Amounts& limits, Dimension d, int64_t now_nanos) {
   const Extras* extras = account.MaybeExtras();
   if (extras == nullptr || extras->top_ups == 0) return limits[d];
-  return Plus(limits[d], ToppedUp(*extras, d, now_nanos));
+  return AddSaturating(limits[d], ToppedUp(*extras, d, now_nanos));
 }
 
 inline int64_t Committed(const Account& account, Dimension d) {
-  const int64_t known = Plus(account.settled[d], account.held[d]);
+  const int64_t known = AddSaturating(account.settled[d], account.held[d]);
   const Extras* extras = account.MaybeExtras();
-  return extras == nullptr ? known : Plus(known, extras->presumed[d]);
+  return extras == nullptr ? known : AddSaturating(known, extras->presumed[d]);
 }
 
 // The first limited dimension of which there is not enough for `asked`; kDimensions: it fits.
@@ -167,15 +163,15 @@ inline int FirstShort(Account& account, const Budget& budget, const Amounts& ask
   for (int i = 0; i < budget.limited_count; ++i) {
     const Dimension d = budget.limited[i];
     const int64_t slack = Planted(Canary::kRoomForOneMore) ? 1 : 0;
-    if (Plus(Committed(account, d), asked[d]) >
-        Plus(LimitOf(account, budget.hold_limits, d, now_nanos), slack))
+    if (AddSaturating(Committed(account, d), asked[d]) >
+        AddSaturating(LimitOf(account, budget.hold_limits, d, now_nanos), slack))
       return static_cast<int>(d);
   }
   return kDimensions;
 }
 
 inline void AddHeld(Account& account, const Amounts& amounts) {
-  for (int i = 0; i < kDimensions; ++i) account.held.of[i] = Plus(account.held.of[i], amounts.of[i]);
+  for (int i = 0; i < kDimensions; ++i) account.held.of[i] = AddSaturating(account.held.of[i], amounts.of[i]);
 }
 // A sum that had stopped at kUnlimited stays there: only a dimension without a limit can have got so far, and
 // what it holds is not known any more. Any other sum below zero is a bug.
@@ -197,7 +193,7 @@ void AddToSlice(Account& account, const Amounts& amounts);
 inline void AddSettled(Account& account, const Amounts& amounts) {
   if (KindOf(account.window) == WindowKind::kRolling) AddToSlice(account, amounts);
   for (int i = 0; i < kDimensions; ++i)
-    account.settled.of[i] = std::max<int64_t>(0, Plus(account.settled.of[i], amounts.of[i]));
+    account.settled.of[i] = std::max<int64_t>(0, AddSaturating(account.settled.of[i], amounts.of[i]));
 }
 
 // When a stream turns out to have cost less than it had settled in part (from `booked_at_nanos` on), the

@@ -91,7 +91,7 @@ HoldResult Accounts::Hold(const Plan& plan, const Call& asked, int64_t now_nanos
     result.status = HoldStatus::kTooManyHolds;
     return result;
   }
-  reservation.Open(hold, HoldPhase::kHeld, Plus(now_nanos, plan.lifetimes().hold_nanos));
+  reservation.Open(hold, HoldPhase::kHeld, AddSaturating(now_nanos, plan.lifetimes().hold_nanos));
   result.ticket = hold->ticket;
   hold->lock.unlock();
   return result;
@@ -103,7 +103,7 @@ bool Accounts::MarkDispatched(const Plan& plan, Ticket ticket, int64_t now_nanos
   const bool known = !IsPresumed(*hold);
   if (known) {
     hold->phase = static_cast<uint8_t>(HoldPhase::kDispatched);
-    hold->expires_at_nanos = Plus(now_nanos, plan.lifetimes().dispatch_nanos);
+    hold->expires_at_nanos = AddSaturating(now_nanos, plan.lifetimes().dispatch_nanos);
   }
   hold->lock.unlock();
   return known;
@@ -122,7 +122,7 @@ SettleResult Accounts::Settle(const Plan& plan, Ticket ticket, const Amounts& to
   if (!final) {
     for (int i = 0; i < kDimensions; ++i) {
       move.booked_after.of[i] = Planted(Canary::kPartialAdds)
-                                    ? Plus(hold->booked.of[i], move.booked_after.of[i])
+                                    ? AddSaturating(hold->booked.of[i], move.booked_after.of[i])
                                     : std::max(hold->booked.of[i], move.booked_after.of[i]);
     }
   }
@@ -136,7 +136,8 @@ SettleResult Accounts::Settle(const Plan& plan, Ticket ticket, const Amounts& to
   hold->booked = move.booked_after;
   if (hold->phase == static_cast<uint8_t>(HoldPhase::kHeld))
     hold->phase = static_cast<uint8_t>(HoldPhase::kDispatched);
-  if (!result.was_presumed) hold->expires_at_nanos = Plus(now_nanos, plan.lifetimes().dispatch_nanos);
+  if (!result.was_presumed)
+    hold->expires_at_nanos = AddSaturating(now_nanos, plan.lifetimes().dispatch_nanos);
   if (Planted(Canary::kSettleTwice) && final) hold->booked = kNothing, hold->worst = hold->likely = kNothing;
   hold->lock.unlock();
   return result;
@@ -177,7 +178,7 @@ HoldResult Accounts::Extend(const Plan& plan, Ticket ticket, const Amounts& aske
   Amounts grown[2], needed[2];
   for (int likely = 0; likely < 2; ++likely) {
     const Amounts& amounts = likely ? hold->likely : hold->worst;
-    for (int i = 0; i < kDimensions; ++i) grown[likely].of[i] = Plus(amounts.of[i], more.of[i]);
+    for (int i = 0; i < kDimensions; ++i) grown[likely].of[i] = AddSaturating(amounts.of[i], more.of[i]);
     needed[likely] = RestOf(RestOf(grown[likely], hold->booked), RestOf(amounts, hold->booked));
   }
   int done = 0;
@@ -202,9 +203,9 @@ HoldResult Accounts::Extend(const Plan& plan, Ticket ticket, const Amounts& aske
   if (result.status == HoldStatus::kHeld) {
     hold->worst = grown[0];
     hold->likely = grown[1];
-    hold->expires_at_nanos = Plus(now_nanos, hold->phase == static_cast<uint8_t>(HoldPhase::kHeld)
-                                                 ? plan.lifetimes().hold_nanos
-                                                 : plan.lifetimes().dispatch_nanos);
+    hold->expires_at_nanos = AddSaturating(now_nanos, hold->phase == static_cast<uint8_t>(HoldPhase::kHeld)
+                                                          ? plan.lifetimes().hold_nanos
+                                                          : plan.lifetimes().dispatch_nanos);
   } else {
     while (done-- > 0) {
       Account& account = impl_->table.At(hold->leg[done].ref);
@@ -231,7 +232,7 @@ HoldResult Accounts::Rehold(const Plan& plan, Ticket ticket, const Call& asked, 
   if (result.status == HoldStatus::kShort) reservation.Run(&result);
   if (result.status == HoldStatus::kHeld) {
     ReleaseReplaced(*impl_, plan, *hold, reservation, now_nanos);
-    reservation.Open(hold, HoldPhase::kHeld, Plus(now_nanos, plan.lifetimes().hold_nanos));
+    reservation.Open(hold, HoldPhase::kHeld, AddSaturating(now_nanos, plan.lifetimes().hold_nanos));
     result.ticket = ticket;
   }
   hold->lock.unlock();
@@ -242,7 +243,7 @@ ExpireResult Accounts::Expire(const Plan& plan, int64_t now_nanos, int64_t max_a
   ExpireResult result;
   const int64_t early = Planted(Canary::kExpiresEarly) ? 1 : 0;
   impl_->holds.Walk([&](OpenHold* hold) {
-    if (hold->expires_at_nanos > Plus(now_nanos, early)) return false;
+    if (hold->expires_at_nanos > AddSaturating(now_nanos, early)) return false;
     switch (static_cast<HoldPhase>(hold->phase)) {
       case HoldPhase::kHeld:
         Release(*impl_, plan, *hold, now_nanos);

@@ -256,7 +256,7 @@ absl::Status Accounts::ReplayDispatch(const Plan& plan, Ticket ticket, const Cal
         absl::StrCat("the call of ticket ", ticket, " draws on too many accounts"));
   }
   if (old != nullptr) ReleaseReplaced(*impl_, plan, *hold, reservation, now_nanos);
-  reservation.Open(hold, HoldPhase::kDispatched, Plus(now_nanos, plan.lifetimes().dispatch_nanos));
+  reservation.Open(hold, HoldPhase::kDispatched, AddSaturating(now_nanos, plan.lifetimes().dispatch_nanos));
   hold->lock.unlock();
   return absl::OkStatus();
 }

@@ -45,7 +45,7 @@ GuardVerdict AskGuards(const LoopGuards& guards, const Account& account, int dep
   asker.Ask(Guard::kDepth, guards.flag_only, guards.max_depth, depth);
   if (guards.max_steps > 0) {
     asker.Ask(Guard::kSteps, guards.flag_only, guards.max_steps,
-              Plus(task.own_steps, call.worst[Dimension::kSteps]));
+              AddSaturating(task.own_steps, call.worst[Dimension::kSteps]));
   }
   if (guards.max_wall_nanos > 0 && task.started_nanos != 0)
     asker.Ask(Guard::kWallTime, guards.flag_only, guards.max_wall_nanos, now_nanos - task.started_nanos);
@@ -58,7 +58,7 @@ GuardVerdict AskGuards(const LoopGuards& guards, const Account& account, int dep
     const double most = guards.cost_factor * static_cast<double>(call.single_shot_nanos);
     const int64_t limit = most < 9e18 ? static_cast<int64_t>(most) : kUnlimited;
     asker.Ask(Guard::kCost, guards.flag_only || guards.flag_cost_only, limit,
-              Plus(Committed(account, Dimension::kUsd), call.expected_nanos));
+              AddSaturating(Committed(account, Dimension::kUsd), call.expected_nanos));
   }
   return verdict;
 }
@@ -66,7 +66,7 @@ GuardVerdict AskGuards(const LoopGuards& guards, const Account& account, int dep
 void CountCall(TaskState& task, const Amounts& amounts, uint64_t fingerprint, int32_t attempt,
                int64_t now_nanos) {
   if (task.started_nanos == 0) task.started_nanos = now_nanos;
-  task.own_steps = Plus(task.own_steps, amounts[Dimension::kSteps]);
+  task.own_steps = AddSaturating(task.own_steps, amounts[Dimension::kSteps]);
   if (fingerprint == 0 || attempt > 1) return;
   for (TaskState::Repeat& repeat : task.repeats) {
     if (repeat.fingerprint == fingerprint) {

@@ -147,7 +147,7 @@ void Presume(AccountStore& store, const Plan& plan, OpenHold* hold, int64_t now)
   }
   hold->phase = static_cast<uint8_t>(HoldPhase::kPresumed);
   hold->presumed_at_nanos = at;
-  hold->expires_at_nanos = Plus(now, plan.lifetimes().presumed_nanos);
+  hold->expires_at_nanos = AddSaturating(now, plan.lifetimes().presumed_nanos);
 }
 
 void BookForGood(AccountStore& store, const Plan& plan, const OpenHold& hold, int64_t now) {

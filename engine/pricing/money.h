@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "engine/base/saturating.h"
+
 namespace purser::pricing {
 
 // Exact prices and the one rounding each line item gets.
@@ -41,12 +43,6 @@ inline int64_t ChargeUp(int64_t units, UnitPrice price) {
 // The nearest nano-dollar, ties to the even one; kMaxNanos if it does not fit. `units` >= 0. For realized
 // costs.
 int64_t ChargeHalfEven(int64_t units, UnitPrice price);
-
-// a + b, saturating at kMaxNanos. Both >= 0.
-inline int64_t AddSaturating(int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? kMaxNanos : sum;
-}
 
 // True if a is dearer than b.
 inline bool Dearer(UnitPrice a, UnitPrice b) {

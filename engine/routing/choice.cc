@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/base/saturating.h"
 #include "xxhash.h"
 
 namespace purser::routing {
 namespace {
 
-constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxNanos = std::numeric_limits<int64_t>::max();
 
-int64_t AddCapped(int64_t a, int64_t b) {
-  int64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? kMost : sum;
-}
-
-int64_t ToNanos(double nanos) { return nanos >= 9.2e18 ? kMost : static_cast<int64_t>(nanos); }
+int64_t ToNanos(double nanos) { return nanos >= 9.2e18 ? kMaxNanos : static_cast<int64_t>(nanos); }
 
 // What `share` of an amount is; amounts below 2^53 nano-dollars (nine million dollars) exactly.
 int64_t ShareOf(double share, int64_t nanos) { return ToNanos(share * static_cast<double>(nanos)); }
@@ -54,10 +50,10 @@ Ranked RankOne(const ChoiceSettings& settings, const ChoiceContext& context, con
   ranked.worst_nanos = ranked.batch ? price.batch_worst_nanos : price.worst_nanos;
   ranked.ranked_nanos = ranked.expected_nanos;
   if (!ranked.batch) {
-    ranked.ranked_nanos = AddCapped(
+    ranked.ranked_nanos = AddSaturating(
         ranked.ranked_nanos, ToNanos(static_cast<double>(settings.nanos_per_second) * price.p50_ms / 1000.0));
   }
-  if (!price.known) ranked.ranked_nanos = kMost;
+  if (!price.known) ranked.ranked_nanos = kMaxNanos;
   return ranked;
 }
 
@@ -72,7 +68,7 @@ class Order {
   Order(const ChoiceSettings& settings, std::span<const Ranked> ranked, const Verdict& verdict)
       : verdict_(verdict) {
     for (const Ranked& one : ranked) lowest_ = std::min(lowest_, one.ranked_nanos);
-    equal_until_ = AddCapped(lowest_, ShareOf(settings.equal_cost_share, std::max<int64_t>(lowest_, 0)));
+    equal_until_ = AddSaturating(lowest_, ShareOf(settings.equal_cost_share, std::max<int64_t>(lowest_, 0)));
   }
 
   bool operator()(const Ranked& a, const Ranked& b) const {
@@ -91,8 +87,8 @@ class Order {
   }
 
   const Verdict& verdict_;
-  int64_t lowest_ = kMost;
-  int64_t equal_until_ = kMost;
+  int64_t lowest_ = kMaxNanos;
+  int64_t equal_until_ = kMaxNanos;
 };
 
 // A number in [0, 1) and a second one, drawn by the request's id.
@@ -110,9 +106,9 @@ void Explore(const ChoiceSettings& settings, const ChoiceContext& context, Choic
   if (choice->count < 2 || !Explores(settings, context.request_id)) return;
   int drawable = choice->count;
   if (settings.exploration_most_times_cheapest > 0) {
-    int64_t cheapest = kMost;
+    int64_t cheapest = kMaxNanos;
     // Nobody can say of an unknown price how dear it is.
-    const auto known = [](const Ranked& one) { return one.ranked_nanos < kMost; };
+    const auto known = [](const Ranked& one) { return one.ranked_nanos < kMaxNanos; };
     for (int i = 0; i < choice->count; ++i) {
       if (known(choice->ranked[i])) cheapest = std::min(cheapest, choice->ranked[i].expected_nanos);
     }
@@ -163,7 +159,7 @@ void Choose(const ChoiceSettings& settings, const ChoiceContext& context, std::s
     }
     const int64_t margin = SwitchMargin(settings, current_nanos);
     for (Ranked& other : ranked) {
-      if (other.candidate != context.current) other.ranked_nanos = AddCapped(other.ranked_nanos, margin);
+      if (other.candidate != context.current) other.ranked_nanos = AddSaturating(other.ranked_nanos, margin);
     }
   }
   std::sort(ranked.begin(), ranked.end(), Order(settings, ranked, *verdict));
