@@ -10,6 +10,20 @@ namespace {
 // A hold clamped below this would cut answers off before they have said anything.
 constexpr int64_t kMinClampedOutput = 16;
 
+// The largest number from `low` to `high` that fits. `low` does, and what fits still fits when it is smaller.
+template <typename Fits>
+int64_t LargestThatFits(int64_t low, int64_t high, const Fits& fits) {
+  while (low < high) {
+    const int64_t middle = low + (high - low + 1) / 2;
+    if (fits(middle)) {
+      low = middle;
+    } else {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
 // One attempt after another to hold money for a ranked candidate, as the short budget's policy says.
 class HoldSearch {
  public:
@@ -151,18 +165,9 @@ class HoldSearch {
              input.most_input_tokens + cap <= left[budget::Dimension::kTokens] &&
              cap <= left[budget::Dimension::kOutputTokens];
     };
-    int64_t low = kMinClampedOutput;
-    int64_t high = input.most_output_tokens - 1;
-    if (low > high || !fits(low)) return false;
-    while (low < high) {
-      const int64_t middle = low + (high - low + 1) / 2;
-      if (fits(middle)) {
-        low = middle;
-      } else {
-        high = middle - 1;
-      }
-    }
-    return Try(ranked, low, result);
+    const int64_t most = input.most_output_tokens - 1;
+    if (kMinClampedOutput > most || !fits(kMinClampedOutput)) return false;
+    return Try(ranked, LargestThatFits(kMinClampedOutput, most, fits), result);
   }
 
   bool TryBatch(int first, budget::HoldResult* result) {
@@ -208,18 +213,7 @@ int64_t TokensToDrop(const Revision& revision, const DecideScratch& scratch,
     return pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, input).worst_nanos <=
            left;
   };
-  int64_t low = 0;
-  int64_t high = all;
-  if (!fits(0)) return 0;
-  while (low < high) {
-    const int64_t middle = low + (high - low + 1) / 2;
-    if (fits(middle)) {
-      low = middle;
-    } else {
-      high = middle - 1;
-    }
-  }
-  return all - low;
+  return fits(0) ? all - LargestThatFits(0, all, fits) : 0;
 }
 
 }  // namespace purser
