@@ -36,7 +36,7 @@ void EngineImpl::Decide(const Request& request, Decision* decision) {
   decision->unrecorded = LedgerFails();
   if (decision->unrecorded && !revision.serves_unrecorded()) {
     decision->refusal = Refusal::kLedger;
-    decision->reason = absl::StrCat("the ledger cannot be written: ", journal_->status().message());
+    decision->reason = std::string(LedgerFailure().message());
     return;
   }
   if (!Accept(request, decision)) return;

@@ -274,12 +274,15 @@ void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
   journal_->Append(ended);
 }
 
+absl::Status EngineImpl::LedgerFailure() const {
+  return absl::UnavailableError(absl::StrCat("the ledger cannot be written: ", journal_->status().message()));
+}
+
 absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
                                int64_t tokens, int64_t until_nanos, std::string_view reason) {
   const std::shared_ptr<const Revision> revision = Current();
   if (LedgerFails() && !revision->serves_unrecorded()) {
-    return absl::UnavailableError(
-        absl::StrCat("the ledger cannot be written: ", journal_->status().message()));
+    return LedgerFailure();
   }
   const int64_t now = Now(account);
   const budget::Scope scope = ScopeOf(account);

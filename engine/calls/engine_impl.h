@@ -68,6 +68,8 @@ class EngineImpl final : public Engine {
   }
 
   bool LedgerFails() const { return journal_ != nullptr && !journal_->writable(); }
+  // UNAVAILABLE, with the reason. If LedgerFails().
+  absl::Status LedgerFailure() const;
 
   // Makes decision->policy the current one; takes a lock only after a reload.
   const Revision& Pin(Decision* decision);
