@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <string>
 #include <string_view>
 
 namespace purser::budget {
@@ -14,6 +15,14 @@ inline constexpr int kDimensions = 5;
 
 // "usd", "tokens", "output_tokens", "requests", "steps": the fields of a Budget in a policy.
 std::string_view DimensionName(Dimension dimension);
+
+// An amount for people: "$0.25", "-$1.5", "1,200" of a dimension with that name.
+std::string AmountText(std::string_view dimension, int64_t amount);
+inline std::string AmountText(Dimension dimension, int64_t amount) {
+  return AmountText(DimensionName(dimension), amount);
+}
+// With what is counted: "$0.25", "1,200 output tokens", "1 step".
+std::string AmountWithUnit(Dimension dimension, int64_t amount);
 
 // No limit. Also the largest amount: sums stop here instead of wrapping round.
 inline constexpr int64_t kUnlimited = std::numeric_limits<int64_t>::max();

@@ -272,9 +272,9 @@ TEST_F(PurserTest, ABudgetRefusesWhatItCouldNotPay) {
   ASSERT_EQ(third.action, Action::kRefuse);
   EXPECT_EQ(third.refusal, Refusal::kBudget);
   EXPECT_THAT(third.reason, HasSubstr("budget \"cap\""));
-  EXPECT_THAT(third.reason, HasSubstr("of $0.005"));
+  EXPECT_THAT(third.reason, HasSubstr("of $0.005 spent"));
   EXPECT_THAT(third.reason, HasSubstr("$0.004 held"));
-  EXPECT_THAT(third.reason, HasSubstr("could take $0.002"));
+  EXPECT_THAT(third.reason, HasSubstr("could cost up to $0.002"));
 
   request.customer = "c2";
   engine->Decide(request, &third);

@@ -46,18 +46,14 @@ void AppendRank(const Revision& revision, const DecideScratch& scratch, const ro
                   absl::StrJoin(with, " and "), "\n");
 }
 
-std::string AccountAmount(const AccountStatus::Limit& limit, int64_t amount) {
-  return limit.dimension == "usd" ? absl::StrCat("$", FormatUsd(amount)) : absl::StrCat(amount);
-}
-
 void AppendAccounts(const std::vector<AccountStatus>& accounts, std::string* out) {
   for (const AccountStatus& account : accounts) {
     absl::StrAppend(out, "  ", account.budget, " of ", account.key, "\n");
     for (const AccountStatus::Limit& limit : account.limits) {
+      const auto amount = [&](int64_t value) { return budget::AmountText(limit.dimension, value); };
       absl::StrAppendFormat(out, "    %-14s %s of %s left (settled %s, held %s, presumed %s)\n",
-                            limit.dimension, AccountAmount(limit, limit.headroom()),
-                            AccountAmount(limit, limit.limit), AccountAmount(limit, limit.settled),
-                            AccountAmount(limit, limit.held), AccountAmount(limit, limit.presumed));
+                            limit.dimension, amount(limit.headroom()), amount(limit.limit),
+                            amount(limit.settled), amount(limit.held), amount(limit.presumed));
     }
     if (account.resets_at_nanos != 0) {
       absl::StrAppend(out, "    resets ",

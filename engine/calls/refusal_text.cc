@@ -7,24 +7,17 @@
 namespace purser {
 namespace {
 
-// An amount of a dimension: "$0.25", "1200 tokens".
-std::string Amount(budget::Dimension dimension, int64_t amount) {
-  if (dimension == budget::Dimension::kUsd)
-    return absl::StrCat(amount < 0 ? "-" : "", "$", FormatUsd(amount < 0 ? -amount : amount));
-  std::string name(budget::DimensionName(dimension));
-  for (char& c : name) c = c == '_' ? ' ' : c;
-  return absl::StrCat(amount, " ", name);
-}
-
 std::string ShortageText(const budget::Plan& plan, const budget::Shortage& shortage, int64_t tokens_to_drop) {
   const budget::Budget& budget = plan.budgets()[shortage.budget];
-  const auto amount = [&](int64_t value) { return Amount(shortage.dimension, value); };
+  const auto amount = [&](int64_t value) { return budget::AmountText(shortage.dimension, value); };
+  const bool money = shortage.dimension == budget::Dimension::kUsd;
   std::string text =
-      absl::StrCat("budget \"", budget.name, "\" of ", budget::KeyText(budget, shortage.key), ": of ",
-                   amount(shortage.limit), ", ", amount(shortage.settled), " settled");
+      absl::StrCat("budget \"", budget.name, "\" of ", budget::KeyText(budget, shortage.key), ": ",
+                   amount(shortage.settled), " of ",
+                   budget::AmountWithUnit(shortage.dimension, shortage.limit), money ? " spent" : " used");
   if (shortage.held != 0) absl::StrAppend(&text, ", ", amount(shortage.held), " held");
   if (shortage.presumed != 0) absl::StrAppend(&text, ", ", amount(shortage.presumed), " presumed spent");
-  absl::StrAppend(&text, "; this call could take ", amount(shortage.asked));
+  absl::StrAppend(&text, "; this call could ", money ? "cost" : "use", " up to ", amount(shortage.asked));
   if (shortage.overrun) absl::StrAppend(&text, "; a provider billed more than was held");
   if (shortage.resets_at_nanos != budget::kForever) {
     absl::StrAppend(&text, "; resets ",

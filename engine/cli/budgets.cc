@@ -55,10 +55,6 @@ struct AccountRow {
   }
 };
 
-std::string Amount(budget::Dimension dimension, int64_t amount) {
-  return dimension == budget::Dimension::kUsd ? absl::StrCat("$", FormatUsd(amount)) : WithCommas(amount);
-}
-
 std::string Age(int64_t nanos) {
   return absl::FormatDuration(absl::Trunc(absl::Nanoseconds(nanos), absl::Seconds(1)));
 }
@@ -180,12 +176,11 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
       if (row.limits.of[d] == budget::kUnlimited) continue;
       const auto dimension = static_cast<budget::Dimension>(d);
       const int64_t used = row.settled.of[d] + row.held.of[d] + row.presumed.of[d];
-      const std::string unit = dimension == budget::Dimension::kUsd
-                                   ? ""
-                                   : absl::StrCat(" ", std::string(budget::DimensionName(dimension)));
-      table.AddRow({row.budget->name, row.key, Amount(dimension, row.limits.of[d]) + unit,
-                    Amount(dimension, row.settled.of[d]), Amount(dimension, row.held.of[d]),
-                    Amount(dimension, row.presumed.of[d]), Amount(dimension, row.limits.of[d] - used),
+      table.AddRow({row.budget->name, row.key, budget::AmountWithUnit(dimension, row.limits.of[d]),
+                    budget::AmountText(dimension, row.settled.of[d]),
+                    budget::AmountText(dimension, row.held.of[d]),
+                    budget::AmountText(dimension, row.presumed.of[d]),
+                    budget::AmountText(dimension, row.limits.of[d] - used),
                     economics::PercentOf(used, std::max<int64_t>(row.limits.of[d], 0))});
     }
   }
