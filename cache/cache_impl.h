@@ -93,7 +93,7 @@ class Cache::Impl {
 
   // Readers.
   StoredEntry* FindExact(std::string_view name_space, std::span<const std::string_view> key) const;
-  void LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
+  void LookupSemantic(const Query& query, const ClassOptions& class_settings, int64_t now_nanos,
                       std::string* answer, Namespace* name_space, Hit* hit) const;
   void LookupVerified(const Query& query, const Partition& partition, const float* unit, int64_t now_nanos,
                       std::string* answer, Hit* hit) const;

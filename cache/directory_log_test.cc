@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kNow = 100;
 
-Options Plain() {
+Options PlainOptions() {
   Options options;
   options.classes[0].ttl_nanos = 1'000'000;
   options.background = false;
@@ -85,7 +85,7 @@ TEST(KeepTest, ADeadProcessLosesNothingAndNothingComesBack) {
   constexpr int kNumbers = 40;
   std::mt19937 random(7);
   const std::string directory = Fresh("killed");
-  auto cache = std::make_unique<Cache>(Plain());
+  auto cache = std::make_unique<Cache>(PlainOptions());
   ASSERT_TRUE(cache->KeepIn(directory, kNow).ok());
   for (int step = 0; step < 600; ++step) {
     const int number = static_cast<int>(random() % kNumbers);
@@ -106,11 +106,11 @@ TEST(KeepTest, ADeadProcessLosesNothingAndNothingComesBack) {
       ASSERT_TRUE(cache->Keep(kNow).ok());
     }
     if (step % 10 != 9) continue;
-    Cache again(Plain());
+    Cache again(PlainOptions());
     ASSERT_TRUE(again.KeepIn(Copy(directory, "copy"), kNow).ok());
     ASSERT_EQ(AnswersOf(again, kNumbers), AnswersOf(*cache, kNumbers)) << "after step " << step;
     if (step % 100 != 99) continue;
-    cache = std::make_unique<Cache>(Plain());  // The process starts again.
+    cache = std::make_unique<Cache>(PlainOptions());  // The process starts again.
     ASSERT_TRUE(cache->KeepIn(directory, kNow).ok());
     ASSERT_EQ(AnswersOf(*cache, kNumbers), AnswersOf(again, kNumbers));
   }
@@ -119,11 +119,11 @@ TEST(KeepTest, ADeadProcessLosesNothingAndNothingComesBack) {
 TEST(KeepTest, EntriesStillExpireAndAreFoundBySimilarityAfterwards) {
   const std::string directory = Fresh("expire");
   {
-    Cache cache(Plain());
+    Cache cache(PlainOptions());
     ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
     Store(&cache, 1, "one");
   }
-  Cache cache(Plain());
+  Cache cache(PlainOptions());
   ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
   Asked near(1);
   const std::string_view other[] = {"other words"};
@@ -136,7 +136,7 @@ TEST(KeepTest, EntriesStillExpireAndAreFoundBySimilarityAfterwards) {
 
 TEST(KeepTest, ASnapshotMayBeInterruptedAnywhere) {
   const std::string directory = Fresh("interrupted");
-  Cache cache(Plain());
+  Cache cache(PlainOptions());
   ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
   for (int i = 0; i < 10; ++i) Store(&cache, i, "old");
   ASSERT_TRUE(cache.Keep(kNow).ok());
@@ -158,14 +158,14 @@ TEST(KeepTest, ASnapshotMayBeInterruptedAnywhere) {
   fs::copy_file(directory + "/cache.snapshot", written + "/cache.snapshot",
                 fs::copy_options::overwrite_existing);
   for (const std::string& left : {before, rotated, renamed, written}) {
-    Cache again(Plain());
+    Cache again(PlainOptions());
     ASSERT_TRUE(again.KeepIn(left, kNow).ok());
     EXPECT_EQ(AnswersOf(again, 10), expected) << left;
     Store(&again, 3, "later");
     ASSERT_TRUE(again.Keep(kNow).ok());
     const std::map<int, std::string> later = AnswersOf(again, 10);
     again.StopKeeping();
-    Cache last(Plain());
+    Cache last(PlainOptions());
     ASSERT_TRUE(last.KeepIn(left, kNow).ok());
     EXPECT_EQ(AnswersOf(last, 10), later) << left;
   }
@@ -174,7 +174,7 @@ TEST(KeepTest, ASnapshotMayBeInterruptedAnywhere) {
 TEST(KeepTest, AnUnfinishedChangeIsLeftOut) {
   const std::string directory = Fresh("torn");
   {
-    Cache cache(Plain());
+    Cache cache(PlainOptions());
     ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
     for (int i = 0; i < 4; ++i) Store(&cache, i, "answer");
   }
@@ -184,14 +184,14 @@ TEST(KeepTest, AnUnfinishedChangeIsLeftOut) {
   for (size_t size = 0; size <= log.size(); size += size < 200 || size + 30 > log.size() ? 1 : 5) {
     const std::string copy = Copy(directory, "torn copy");
     fs::resize_file(copy + "/cache.log", size);
-    Cache cache(Plain());
+    Cache cache(PlainOptions());
     ASSERT_TRUE(cache.KeepIn(copy, kNow).ok());
     const size_t found = AnswersOf(cache, 4).size();
     EXPECT_TRUE(found == last || found == last + 1) << "cut at " << size;
     last = found;
     Store(&cache, 5, "after");
     cache.StopKeeping();
-    Cache again(Plain());
+    Cache again(PlainOptions());
     ASSERT_TRUE(again.KeepIn(copy, kNow).ok());
     EXPECT_EQ(AnswersOf(again, 6).size(), found + 1) << "appended behind what was whole";
   }
@@ -203,7 +203,7 @@ TEST(KeepTest, AnUnfinishedChangeIsLeftOut) {
 TEST(KeepTest, DamageInTheLogIsNoticed) {
   const std::string directory = Fresh("damage");
   {
-    Cache cache(Plain());
+    Cache cache(PlainOptions());
     ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
     for (int i = 0; i < 5; ++i) Store(&cache, i, "answer");
     ASSERT_TRUE(cache.Keep(kNow).ok());
@@ -222,7 +222,7 @@ TEST(KeepTest, DamageInTheLogIsNoticed) {
     std::string damaged = log;
     damaged[at] = static_cast<char>(damaged[at] ^ (1 << (at % 8)));
     std::ofstream(copy + "/cache.log", std::ios::binary) << damaged;
-    Cache cache(Plain());
+    Cache cache(PlainOptions());
     const absl::Status kept = cache.KeepIn(copy, kNow);
     const std::map<int, std::string> answers = AnswersOf(cache, 5);
     if (kept.ok()) {
@@ -236,22 +236,22 @@ TEST(KeepTest, DamageInTheLogIsNoticed) {
     // From now on it is kept again.
     Store(&cache, 1, "again");
     cache.StopKeeping();
-    Cache again(Plain());
+    Cache again(PlainOptions());
     EXPECT_TRUE(again.KeepIn(copy, kNow).ok());
     EXPECT_EQ(AnswersOf(again, 5).size(), 1U);
   }
   EXPECT_GT(refused, 0);
-  Cache cache(Plain());
+  Cache cache(PlainOptions());
   ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
   EXPECT_EQ(AnswersOf(cache, 5), whole);
 }
 
 TEST(KeepTest, OneDirectoryKeepsOneCache) {
   const std::string directory = Fresh("shared");
-  Cache first(Plain());
+  Cache first(PlainOptions());
   ASSERT_TRUE(first.KeepIn(directory, kNow).ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(first.KeepIn(Fresh("other"), kNow)));
-  Cache second(Plain());
+  Cache second(PlainOptions());
   EXPECT_TRUE(absl::IsUnavailable(second.KeepIn(directory, kNow)));
   EXPECT_TRUE(absl::IsFailedPrecondition(second.Keep(kNow)));
   Store(&first, 1, "one");
@@ -266,7 +266,7 @@ TEST(KeepTest, FilesOfAnotherKindAreLeftAlone) {
     const std::string directory = Fresh("foreign");
     fs::create_directories(directory);
     ASSERT_TRUE(ReplaceFile(directory + name, "a diary, not a cache").ok());
-    Cache cache(Plain());
+    Cache cache(PlainOptions());
     EXPECT_TRUE(absl::IsFailedPrecondition(cache.KeepIn(directory, kNow)));
     Store(&cache, 1, "one");
     std::string bytes;
@@ -277,7 +277,7 @@ TEST(KeepTest, FilesOfAnotherKindAreLeftAlone) {
 
 TEST(KeepTest, AFullDiskCostsWhatWasKeptNotItsCorrectness) {
   const std::string directory = Fresh("full");
-  Cache cache(Plain());
+  Cache cache(PlainOptions());
   ASSERT_TRUE(cache.KeepIn(directory, kNow).ok());
   Store(&cache, 1, "one");
   ASSERT_TRUE(cache.Keep(kNow).ok());
@@ -292,14 +292,14 @@ TEST(KeepTest, AFullDiskCostsWhatWasKeptNotItsCorrectness) {
   EXPECT_FALSE(cache.Keep(kNow).ok());
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
   {
-    Cache again(Plain());
+    Cache again(PlainOptions());
     ASSERT_TRUE(again.KeepIn(copy, kNow).ok());
     EXPECT_TRUE(AnswersOf(again, 5).empty()) << "what was invalidated must not come back";
   }
   ASSERT_TRUE(cache.Keep(kNow).ok()) << "once there is room, it is kept again";
   Store(&cache, 3, "three");
   cache.StopKeeping();
-  Cache again(Plain());
+  Cache again(PlainOptions());
   ASSERT_TRUE(again.KeepIn(directory, kNow).ok());
   EXPECT_EQ(AnswersOf(again, 5), (std::map<int, std::string>{{2, "two"}, {3, "three"}}));
 }

@@ -103,26 +103,27 @@ Hit Cache::Impl::Lookup(const Query& query, int64_t now_nanos, std::string* answ
   hit.generation = generation_.load();
   const size_t class_index = ClassOf(query.request_class);
   if (query.bypass || class_index == options_.classes.size()) return hit;
-  const ClassOptions& of_class = options_.classes[class_index];
-  if (of_class.mode == Mode::kOff) return hit;
+  const ClassOptions& class_settings = options_.classes[class_index];
+  if (class_settings.mode == Mode::kOff) return hit;
 
   const Epochs::Guard guard = epochs_.Enter();
   if (const StoredEntry* record = FindExact(query.name_space, query.key);
       record != nullptr && record->ServesAt(now_nanos)) {
     Answer(*record, Hit::kExact, 1.0F, now_nanos, answer, &hit);
-    if (of_class.mode == Mode::kVerified) record->name_space->verifier->Skip();
+    if (class_settings.mode == Mode::kVerified) record->name_space->verifier->Skip();
     return hit;
   }
   Namespace* name_space = FindNamespace(query.name_space);
-  if (of_class.mode != Mode::kExact && worth_[class_index].LookUp(of_class.lookup_cost_nano_usd)) {
-    LookupSemantic(query, of_class, now_nanos, answer, name_space, &hit);
+  if (class_settings.mode != Mode::kExact &&
+      worth_[class_index].LookUp(class_settings.lookup_cost_nano_usd)) {
+    LookupSemantic(query, class_settings, now_nanos, answer, name_space, &hit);
     if (hit.kind != Hit::kNone) worth_[class_index].Saved(hit.saved_nano_usd);
   }
   if (hit.kind == Hit::kNone && name_space != nullptr) Count(name_space->counts.misses);
   return hit;
 }
 
-void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& of_class, int64_t now_nanos,
+void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& class_settings, int64_t now_nanos,
                                  std::string* answer, Namespace* name_space, Hit* hit) const {
   std::vector<float>& unit = UnitScratch();
   std::string_view embedding_model = query.embedding_model;
@@ -143,16 +144,16 @@ void Cache::Impl::LookupSemantic(const Query& query, const ClassOptions& of_clas
   const Partition* partition =
       FindPartition(query.name_space, embedding_model, dimension, query.compatibility);
   if (partition == nullptr) {
-    if (of_class.mode == Mode::kVerified) name_space->verifier->Skip();
+    if (class_settings.mode == Mode::kVerified) name_space->verifier->Skip();
     return;
   }
 
-  if (of_class.mode == Mode::kVerified) {
+  if (class_settings.mode == Mode::kVerified) {
     LookupVerified(query, *partition, unit.data(), now_nanos, answer, hit);
     return;
   }
   std::array<Candidate, kCandidates> places;
-  Nearest nearest(places, std::max(of_class.threshold, query.least_similarity));
+  Nearest nearest(places, std::max(class_settings.threshold, query.least_similarity));
   partition->Search(unit.data(), now_nanos, /*one_is_enough=*/true, &nearest);
   Guards guards(options_, query.text);
   for (size_t i = 0; i < nearest.size(); ++i) {

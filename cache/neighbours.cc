@@ -60,8 +60,8 @@ class Built final : public Neighbours {
   size_t Find(std::span<const float> vector, float least, std::span<Neighbour> out) const override {
     thread_local std::vector<float> unit;
     if (vector.size() != dimension_ || !ToUnit(vector, &unit)) return 0;
-    std::array<Candidate, kMost> places;
-    Nearest nearest{std::span<Candidate>(places).first(std::min(out.size(), kMost)), least};
+    std::array<Candidate, kMaxFound> places;
+    Nearest nearest{std::span<Candidate>(places).first(std::min(out.size(), kMaxFound)), least};
     if (graph_.size() > 0) {
       const Epochs::Guard guard = epochs_.Enter();
       graph_.Search(unit.data(), 0, /*one_is_enough=*/false, &nearest);

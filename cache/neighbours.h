@@ -14,7 +14,7 @@ namespace purser::cache {
 // Immutable. Find may be called from any thread; it does not allocate once a thread has called it.
 class Neighbours {
  public:
-  static constexpr size_t kMost = 32;  // That one search finds.
+  static constexpr size_t kMaxFound = 32;  // That one search finds.
 
   struct Neighbour {
     uint32_t index = 0;  // Of the vector, in the order given to Build.
@@ -27,8 +27,8 @@ class Neighbours {
 
   virtual ~Neighbours() = default;
 
-  // Up to out.size() and kMost neighbours of at least `least` similarity, best first; says how many. None for
-  // a vector of another dimension, or of length 0.
+  // Up to out.size() and kMaxFound neighbours of at least `least` similarity, best first; says how many. None
+  // for a vector of another dimension, or of length 0.
   virtual size_t Find(std::span<const float> vector, float least, std::span<Neighbour> out) const = 0;
   virtual size_t size() const = 0;
   virtual size_t dimension() const = 0;

@@ -17,7 +17,7 @@
 namespace purser::cache {
 namespace {
 
-Options Plain() {
+Options PlainOptions() {
   Options options;
   options.classes[0].threshold = 0.95F;
   options.classes[0].ttl_nanos = 1000;
@@ -73,11 +73,11 @@ int Check(const Cache& cache, const Filled& filled, int64_t now) {
 std::string PathOf(const std::string& name) { return std::string(std::getenv("TEST_TMPDIR")) + "/" + name; }
 
 TEST(PersistTest, WhatWasSavedIsFoundAgainExactlyAndBySimilarity) {
-  Cache saved(Plain());
+  Cache saved(PlainOptions());
   const Filled filled(&saved);
   const std::string path = PathOf("round_trip");
   ASSERT_TRUE(saved.SaveTo(path, 100).ok());
-  Cache loaded(Plain());
+  Cache loaded(PlainOptions());
   ASSERT_TRUE(loaded.LoadFrom(path, 100).ok());
   EXPECT_EQ(Check(loaded, filled, 100), 60);
   EXPECT_EQ(loaded.Stats().entries, 60U);
@@ -101,22 +101,22 @@ TEST(PersistTest, WhatWasSavedIsFoundAgainExactlyAndBySimilarity) {
 }
 
 TEST(PersistTest, NothingExpiredOrInvalidatedIsSaved) {
-  Cache saved(Plain());
+  Cache saved(PlainOptions());
   const Filled filled(&saved);
   const std::string path = PathOf("expired");
   ASSERT_TRUE(saved.SaveTo(path, 1029).ok());
-  Cache loaded(Plain());
+  Cache loaded(PlainOptions());
   ASSERT_TRUE(loaded.LoadFrom(path, 0).ok());
   EXPECT_EQ(loaded.Stats().entries, 30U);
   saved.Invalidate(LabelKind::kTag, "tag");
   ASSERT_TRUE(saved.SaveTo(path, 0).ok());
-  Cache empty(Plain());
+  Cache empty(PlainOptions());
   ASSERT_TRUE(empty.LoadFrom(path, 0).ok());
   EXPECT_EQ(empty.Stats().entries, 0U);
 }
 
 TEST(PersistTest, ForeignAndMissingFilesAreRefusedByKind) {
-  Cache cache(Plain());
+  Cache cache(PlainOptions());
   EXPECT_TRUE(absl::IsNotFound(cache.LoadFrom(PathOf("nowhere"), 0)));
   ASSERT_TRUE(ReplaceFile(PathOf("foreign"), "SQLite format 3\0and so on").ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(cache.LoadFrom(PathOf("foreign"), 0)));
@@ -176,14 +176,14 @@ std::string SoundFile(const Cache& saved) {
 }
 
 TEST(PersistTest, MutatedFilesNeverCrashAndNeverAnswer) {
-  Cache saved(Plain());
+  Cache saved(PlainOptions());
   const Filled filled(&saved, 20);
   const std::string sound = SoundFile(saved);
   std::mt19937_64 random(3);
   for (int i = 0; i < Mutations(); ++i) {
     const std::string mutated = Mutate(sound, &random);
     if (mutated == sound) continue;
-    Cache loaded(Plain());
+    Cache loaded(PlainOptions());
     EXPECT_FALSE(LoadBytes(mutated, &loaded).ok());
     EXPECT_EQ(Check(loaded, filled, 100), 0);
     EXPECT_EQ(loaded.Stats().entries, 0U);
@@ -192,7 +192,7 @@ TEST(PersistTest, MutatedFilesNeverCrashAndNeverAnswer) {
 
 // As a hostile file would have it: the parser is on its own, it may accept what it can read, but not crash.
 TEST(PersistTest, MutatedFilesWithAChecksumThatFitsNeverCrash) {
-  Cache saved(Plain());
+  Cache saved(PlainOptions());
   const Filled filled(&saved, 20);
   const std::string sound = SoundFile(saved);
   std::mt19937_64 random(4);
@@ -200,7 +200,7 @@ TEST(PersistTest, MutatedFilesWithAChecksumThatFitsNeverCrash) {
     std::string mutated = Mutate(sound.substr(0, sound.size() - sizeof(Hash128)), &random);
     const Hash128 checksum = HashBytes(mutated);
     mutated.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
-    Cache loaded(Plain());
+    Cache loaded(PlainOptions());
     LoadBytes(mutated, &loaded).IgnoreError();
     EXPECT_LE(loaded.Stats().entries, 20U);
   }
@@ -244,7 +244,7 @@ TEST(PersistTest, FilesOfHostileEntriesAreLoadedWithoutHarm) {
     }
     for (int i = 0; i < 3; ++i) writer.Add(SnapshotLearned{bytes(3), bytes(200)});
     ASSERT_TRUE(ReplaceFile(path, writer.Finish()).ok());
-    Options options = Plain();
+    Options options = PlainOptions();
     if (round % 2 == 0) options.classes[0].mode = Mode::kVerified;
     Cache cache(options);
     EXPECT_TRUE(cache.LoadFrom(path, 100).ok());
@@ -255,7 +255,7 @@ TEST(PersistTest, FilesOfHostileEntriesAreLoadedWithoutHarm) {
 
 // The file before verified mode's state was kept in it.
 TEST(PersistTest, FilesOfTheFirstVersionAreRead) {
-  Cache saved(Plain());
+  Cache saved(PlainOptions());
   const Filled filled(&saved);
   const std::string path = PathOf("first_version");
   ASSERT_TRUE(saved.SaveTo(path, 100).ok());
@@ -266,13 +266,13 @@ TEST(PersistTest, FilesOfTheFirstVersionAreRead) {
   const Hash128 checksum = HashBytes(bytes);
   bytes.append(reinterpret_cast<const char*>(&checksum), sizeof(checksum));
   ASSERT_TRUE(ReplaceFile(path, bytes).ok());
-  Cache loaded(Plain());
+  Cache loaded(PlainOptions());
   ASSERT_TRUE(loaded.LoadFrom(path, 100).ok());
   EXPECT_EQ(Check(loaded, filled, 100), 60);
 }
 
 TEST(PersistTest, WhatVerifiedModeLearnedGoesOnAfterARestart) {
-  Options options = Plain();
+  Options options = PlainOptions();
   options.classes[0].mode = Mode::kVerified;
   options.verified = {.delta = 0.05, .audit_rate = 0.0};
   const auto ask = [](Cache* cache, int i) {

@@ -20,7 +20,7 @@ namespace purser::cache {
 template <typename T>
 class PointerTable {
  public:
-  explicit PointerTable(Epochs* epochs) : epochs_(epochs), table_(new Table(kLeast)) {}
+  explicit PointerTable(Epochs* epochs) : epochs_(epochs), table_(new Table(kMinSlots)) {}
   ~PointerTable() { delete table_.load(); }
   PointerTable(const PointerTable&) = delete;
   PointerTable& operator=(const PointerTable&) = delete;
@@ -78,7 +78,7 @@ class PointerTable {
     size_t mask;
     std::unique_ptr<Slot[]> slots;
   };
-  static constexpr size_t kLeast = 64;
+  static constexpr size_t kMinSlots = 64;
 
   static T* Tombstone() { return reinterpret_cast<T*>(uintptr_t{1}); }
 
@@ -98,7 +98,7 @@ class PointerTable {
 
   // Lays the table out anew, without tombstones and at most three eighths full.
   void Lay() {
-    size_t size = kLeast;
+    size_t size = kMinSlots;
     while (size * 3 < (live_ + 1) * 8) size *= 2;
     Table* old = table_.load();
     Table* fresh = new Table(size);

@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-absl::Status Wrong(std::string_view what) {
+absl::Status InvalidModel(std::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat("model.safetensors: ", absl::string_view(what.data(), what.size())));
 }
@@ -41,12 +41,12 @@ class Safetensors {
  public:
   static absl::StatusOr<Safetensors> Open(std::string_view bytes) {
     uint64_t header_size = 0;
-    if (bytes.size() < sizeof(header_size)) return Wrong("too short");
+    if (bytes.size() < sizeof(header_size)) return InvalidModel("too short");
     std::memcpy(&header_size, bytes.data(), sizeof(header_size));
-    if (header_size > bytes.size() - sizeof(header_size)) return Wrong("its header is cut off");
+    if (header_size > bytes.size() - sizeof(header_size)) return InvalidModel("its header is cut off");
     Safetensors file;
     file.header_ = Json::parse(bytes.substr(sizeof(header_size), header_size), nullptr, false);
-    if (!file.header_.is_object()) return Wrong("its header is not a JSON object");
+    if (!file.header_.is_object()) return InvalidModel("its header is not a JSON object");
     file.data_ = bytes.substr(sizeof(header_size) + header_size);
     return file;
   }
@@ -62,27 +62,27 @@ class Safetensors {
     };
     if (!about.is_object() || !about.contains("dtype") || !is_numbers("shape") ||
         !is_numbers("data_offsets") || about["data_offsets"].size() != 2) {
-      return Wrong(absl::StrCat("tensor \"", name, "\" is not described as expected"));
+      return InvalidModel(absl::StrCat("tensor \"", name, "\" is not described as expected"));
     }
     const bool single = about["dtype"] == "F32";
     if (!single && about["dtype"] != "F16") {
-      return Wrong(absl::StrCat("tensor \"", name, "\" is not of type F32 or F16"));
+      return InvalidModel(absl::StrCat("tensor \"", name, "\" is not of type F32 or F16"));
     }
     Tensor tensor;
     tensor.shape = about["shape"].get<std::vector<uint64_t>>();
     const auto begin = about["data_offsets"][0].get<uint64_t>();
     const auto end = about["data_offsets"][1].get<uint64_t>();
     if (begin > end || end > data_.size())
-      return Wrong(absl::StrCat("tensor \"", name, "\" lies outside the file"));
+      return InvalidModel(absl::StrCat("tensor \"", name, "\" lies outside the file"));
     const size_t width = single ? sizeof(float) : sizeof(uint16_t);
     uint64_t count = (end - begin) / width;
     for (const uint64_t side : tensor.shape) {
       if (side == 0 || count % side != 0)
-        return Wrong(absl::StrCat("tensor \"", name, "\" does not fill its shape"));
+        return InvalidModel(absl::StrCat("tensor \"", name, "\" does not fill its shape"));
       count /= side;
     }
     if (count != 1 || (end - begin) % width != 0) {
-      return Wrong(absl::StrCat("tensor \"", name, "\" does not fill its shape"));
+      return InvalidModel(absl::StrCat("tensor \"", name, "\" does not fill its shape"));
     }
     tensor.values.resize((end - begin) / width);
     for (size_t i = 0; i < tensor.values.size(); ++i) {
@@ -94,7 +94,7 @@ class Safetensors {
         tensor.values[i] = FromHalf(half);
       }
       if (!std::isfinite(tensor.values[i]))
-        return Wrong(absl::StrCat("tensor \"", name, "\" holds a NaN or infinity"));
+        return InvalidModel(absl::StrCat("tensor \"", name, "\" holds a NaN or infinity"));
     }
     return tensor;
   }
@@ -126,11 +126,13 @@ absl::StatusOr<std::unique_ptr<StaticEmbedder>> StaticEmbedder::FromBytes(std::s
   const absl::StatusOr<Safetensors> file = Safetensors::Open(safetensors);
   if (!file.ok()) return file.status();
   const char* name = file->Has("embeddings") ? "embeddings" : "embedding.weight";
-  if (!file->Has(name)) return Wrong("has no tensor \"embeddings\"");
+  if (!file->Has(name)) return InvalidModel("has no tensor \"embeddings\"");
   absl::StatusOr<Tensor> table = file->Read(name);
   if (!table.ok()) return table.status();
-  if (table->shape.size() != 2 || table->shape[1] > 65536) return Wrong("\"embeddings\" is not a table");
-  if (table->shape[0] < tokenizer->size()) return Wrong("has fewer rows than tokenizer.json has pieces");
+  if (table->shape.size() != 2 || table->shape[1] > 65536)
+    return InvalidModel("\"embeddings\" is not a table");
+  if (table->shape[0] < tokenizer->size())
+    return InvalidModel("has fewer rows than tokenizer.json has pieces");
   std::unique_ptr<StaticEmbedder> embedder(new StaticEmbedder(*std::move(tokenizer), std::string(id)));
   embedder->dimension_ = table->shape[1];
   embedder->table_ = std::move(table->values);
@@ -138,7 +140,7 @@ absl::StatusOr<std::unique_ptr<StaticEmbedder>> StaticEmbedder::FromBytes(std::s
     const absl::StatusOr<Tensor> weights = file->Read("weights");
     if (!weights.ok()) return weights.status();
     if (weights->values.size() != table->shape[0])
-      return Wrong("\"weights\" has another length than \"embeddings\"");
+      return InvalidModel("\"weights\" has another length than \"embeddings\"");
     for (size_t i = 0; i < embedder->table_.size(); ++i) {
       embedder->table_[i] *= weights->values[i / embedder->dimension_];
     }

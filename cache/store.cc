@@ -47,8 +47,9 @@ LabelTexts LabelsOf(const Entry& entry) {
 
 Cache::Impl::Impl(Options options)
     : options_(std::move(options)),
-      verified_(std::any_of(options_.classes.begin(), options_.classes.end(),
-                            [](const ClassOptions& of_class) { return of_class.mode == Mode::kVerified; })),
+      verified_(std::any_of(
+          options_.classes.begin(), options_.classes.end(),
+          [](const ClassOptions& class_settings) { return class_settings.mode == Mode::kVerified; })),
       worth_(options_.classes.size()) {}
 
 Cache::Impl::~Impl() {
@@ -61,17 +62,17 @@ StoreResult Cache::Impl::Store(const Entry& entry, int64_t now_nanos, uint64_t* 
   const Query& query = entry.query;
   const size_t class_index = ClassOf(query.request_class);
   if (query.bypass || class_index == options_.classes.size()) return StoreResult::kOff;
-  const ClassOptions& of_class = options_.classes[class_index];
+  const ClassOptions& class_settings = options_.classes[class_index];
   const int64_t ttl =
-      entry.ttl_nanos > 0 ? std::min(entry.ttl_nanos, of_class.ttl_nanos) : of_class.ttl_nanos;
-  if (of_class.mode == Mode::kOff || ttl <= 0) return StoreResult::kOff;
+      entry.ttl_nanos > 0 ? std::min(entry.ttl_nanos, class_settings.ttl_nanos) : class_settings.ttl_nanos;
+  if (class_settings.mode == Mode::kOff || ttl <= 0) return StoreResult::kOff;
   if (!entry.complete || entry.answer.empty()) return StoreResult::kIncomplete;
   if (!Finite(query.embedding)) return StoreResult::kBadEmbedding;
 
   std::vector<float> unit;
   std::string_view embedding_model = query.embedding_model;
   size_t dimension = query.embedding.size();
-  if (of_class.mode != Mode::kExact) {
+  if (class_settings.mode != Mode::kExact) {
     if (!query.embedding.empty()) {
       Normalise(query.embedding, &unit);
     } else if (options_.embedder != nullptr && !query.text.empty()) {

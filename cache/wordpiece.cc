@@ -95,7 +95,7 @@ bool IsHan(uint32_t code) {
          (code >= 0xF900 && code <= 0xFAFF) || (code >= 0x20000 && code <= 0x2FA1F);
 }
 
-absl::Status Wrong(std::string_view what) {
+absl::Status InvalidTokenizer(std::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat("tokenizer.json: ", absl::string_view(what.data(), what.size())));
 }
@@ -105,11 +105,13 @@ absl::Status Wrong(std::string_view what) {
 absl::StatusOr<WordPiece> WordPiece::FromTokenizerJson(std::string_view json) {
   using Json = nlohmann::json;
   const Json file = Json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!file.is_object()) return Wrong("not a JSON object");
-  if (!file.contains("model") || !file["model"].is_object()) return Wrong("has no \"model\"");
+  if (!file.is_object()) return InvalidTokenizer("not a JSON object");
+  if (!file.contains("model") || !file["model"].is_object()) return InvalidTokenizer("has no \"model\"");
   const Json& model = file["model"];
-  if (model.value("type", Json()) != "WordPiece") return Wrong("its model is not of type \"WordPiece\"");
-  if (!model.contains("vocab") || !model["vocab"].is_object()) return Wrong("its model has no \"vocab\"");
+  if (model.value("type", Json()) != "WordPiece")
+    return InvalidTokenizer("its model is not of type \"WordPiece\"");
+  if (!model.contains("vocab") || !model["vocab"].is_object())
+    return InvalidTokenizer("its model has no \"vocab\"");
   WordPiece result;
   if (model.contains("max_input_chars_per_word") && model["max_input_chars_per_word"].is_number_unsigned()) {
     result.longest_word_ = model["max_input_chars_per_word"].get<size_t>();
@@ -123,7 +125,7 @@ absl::StatusOr<WordPiece> WordPiece::FromTokenizerJson(std::string_view json) {
                                   : "[UNK]";
   for (const auto& [piece, number] : model["vocab"].items()) {
     if (!number.is_number_unsigned() || number.get<uint64_t>() >= UINT32_MAX) {
-      return Wrong(absl::StrCat("the number of piece \"", piece, "\" is not one"));
+      return InvalidTokenizer(absl::StrCat("the number of piece \"", piece, "\" is not one"));
     }
     const auto id = number.get<uint32_t>();
     result.size_ = std::max(result.size_, id + 1);
@@ -137,9 +139,9 @@ absl::StatusOr<WordPiece> WordPiece::FromTokenizerJson(std::string_view json) {
   }
   if (file.contains("normalizer") && file["normalizer"].is_object()) {
     const Json& normalizer = file["normalizer"];
-    const auto flag = [&](const char* name, bool otherwise) {
+    const auto flag = [&](const char* name, bool fallback) {
       return normalizer.contains(name) && normalizer[name].is_boolean() ? normalizer[name].get<bool>()
-                                                                        : otherwise;
+                                                                        : fallback;
     };
     result.lower_case_ = flag("lowercase", true);
     result.strip_accents_ = flag("strip_accents", result.lower_case_);

@@ -13,31 +13,31 @@ namespace {
 
 using policy::Caching;
 
-void CheckClass(const Caching::Class& of_class, const std::string& path, Diagnostics* diagnostics) {
-  if (!of_class.ttl().empty()) {
-    const absl::StatusOr<int64_t> ttl = ParseDurationNanos(of_class.ttl());
+void CheckClass(const Caching::Class& settings, const std::string& path, Diagnostics* diagnostics) {
+  if (!settings.ttl().empty()) {
+    const absl::StatusOr<int64_t> ttl = ParseDurationNanos(settings.ttl());
     if (!ttl.ok()) {
       diagnostics->Error(path + ".ttl", std::string(ttl.status().message()));
     } else if (*ttl <= 0) {
-      diagnostics->Error(path + ".ttl", absl::StrCat("\"", of_class.ttl(),
+      diagnostics->Error(path + ".ttl", absl::StrCat("\"", settings.ttl(),
                                                      "\" is no time to live; expected more "
                                                      "than 0, or mode: OFF"));
     }
   }
-  if (of_class.threshold() < 0 || of_class.threshold() > 1) {
+  if (settings.threshold() < 0 || settings.threshold() > 1) {
     diagnostics->Error(path + ".threshold",
-                       absl::StrCat(of_class.threshold(), " is no cosine; expected more than 0, at most 1"));
-  } else if (of_class.threshold() > 0 && of_class.threshold() < 0.5) {
-    diagnostics->Warning(path + ".threshold", absl::StrCat(of_class.threshold(),
+                       absl::StrCat(settings.threshold(), " is no cosine; expected more than 0, at most 1"));
+  } else if (settings.threshold() > 0 && settings.threshold() < 0.5) {
+    diagnostics->Warning(path + ".threshold", absl::StrCat(settings.threshold(),
                                                            " lets unrelated requests share answers; most "
                                                            "embedding models need 0.8 and more"));
   }
-  if (!of_class.lookup_cost_usd().empty()) {
-    const absl::StatusOr<int64_t> cost = ParseUsd(of_class.lookup_cost_usd());
+  if (!settings.lookup_cost_usd().empty()) {
+    const absl::StatusOr<int64_t> cost = ParseUsd(settings.lookup_cost_usd());
     if (!cost.ok()) {
       diagnostics->Error(path + ".lookup_cost_usd", std::string(cost.status().message()));
     } else if (*cost < 0) {
-      diagnostics->Error(path + ".lookup_cost_usd", absl::StrCat("\"", of_class.lookup_cost_usd(),
+      diagnostics->Error(path + ".lookup_cost_usd", absl::StrCat("\"", settings.lookup_cost_usd(),
                                                                  "\" is negative; expected at least 0"));
     }
   }
@@ -52,7 +52,7 @@ void CheckShare(double share, const std::string& path, Diagnostics* diagnostics)
 bool IsVerified(const Caching& caching) {
   return caching.defaults().mode() == Caching::VERIFIED ||
          std::any_of(caching.classes().begin(), caching.classes().end(),
-                     [](const Caching::Class& of_class) { return of_class.mode() == Caching::VERIFIED; });
+                     [](const Caching::Class& settings) { return settings.mode() == Caching::VERIFIED; });
 }
 
 }  // namespace
@@ -70,19 +70,19 @@ void CheckCaching(const policy::Policy& policy, Diagnostics* diagnostics) {
     known.insert(request_class.name());
   absl::flat_hash_set<std::string> seen;
   for (int i = 0; i < caching.classes_size(); ++i) {
-    const Caching::Class& of_class = caching.classes(i);
+    const Caching::Class& settings = caching.classes(i);
     const std::string path = absl::StrCat("caching.classes[", i, "]");
-    if (of_class.request_class().empty()) {
+    if (settings.request_class().empty()) {
       diagnostics->Error(path, "names no class; expected request_class: \"...\"");
-    } else if (!known.contains(of_class.request_class())) {
+    } else if (!known.contains(settings.request_class())) {
       diagnostics->Error(path + ".request_class",
-                         absl::StrCat("no request class is named \"", of_class.request_class(),
+                         absl::StrCat("no request class is named \"", settings.request_class(),
                                       "\"; expected one of request_classes"));
-    } else if (!seen.insert(of_class.request_class()).second) {
+    } else if (!seen.insert(settings.request_class()).second) {
       diagnostics->Error(path + ".request_class",
-                         absl::StrCat("a second entry for request class \"", of_class.request_class(), "\""));
+                         absl::StrCat("a second entry for request class \"", settings.request_class(), "\""));
     }
-    CheckClass(of_class, path, diagnostics);
+    CheckClass(settings, path, diagnostics);
   }
   if (caching.memory_mib() < 0 || caching.memory_mib() > (int64_t{1} << 30)) {
     diagnostics->Error("caching.memory_mib", absl::StrCat(caching.memory_mib(), " MiB is out of range"));

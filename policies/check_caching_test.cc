@@ -10,7 +10,7 @@ namespace purser {
 namespace {
 
 // All that is said of a policy with this caching section.
-std::string Said(const std::string& caching) {
+std::string DiagnosticsOf(const std::string& caching) {
   policy::Policy policy;
   Diagnostics diagnostics =
       ParseTextproto("request_classes { name: \"chat\" }\ncaching {\n" + caching + "\n}", "p", &policy);
@@ -21,8 +21,8 @@ std::string Said(const std::string& caching) {
 }
 
 TEST(CheckCachingTest, WhatIsWellFormedPasses) {
-  EXPECT_EQ(Said(""), "");
-  EXPECT_EQ(Said(R"(
+  EXPECT_EQ(DiagnosticsOf(""), "");
+  EXPECT_EQ(DiagnosticsOf(R"(
     defaults { mode: VERIFIED ttl: "90m" threshold: 0.85 lookup_cost_usd: "0.000001" }
     classes { request_class: "chat" mode: EXACT }
     memory_mib: 64 verified { delta: 0.01 bound: REQUESTS })"),
@@ -32,7 +32,7 @@ TEST(CheckCachingTest, WhatIsWellFormedPasses) {
 TEST(CheckCachingTest, EveryMistakeIsNamedWithItsPlace) {
   const struct {
     const char* caching;
-    const char* said;
+    const char* expected;
   } cases[] = {
       {"defaults { ttl: \"soon\" }", "p:3:"},
       {"defaults { ttl: \"0s\" }", "no time to live"},
@@ -49,8 +49,9 @@ TEST(CheckCachingTest, EveryMistakeIsNamedWithItsPlace) {
       {"verified { delta: 0.1 }", "has no effect"},
   };
   for (const auto& test : cases) {
-    EXPECT_NE(Said(test.caching).find(test.said), std::string::npos) << test.caching << "\n"
-                                                                     << Said(test.caching);
+    EXPECT_NE(DiagnosticsOf(test.caching).find(test.expected), std::string::npos)
+        << test.caching << "\n"
+        << DiagnosticsOf(test.caching);
   }
 }
 

@@ -34,7 +34,7 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 }  // namespace
 
 absl::StatusOr<int64_t> ParseDurationNanos(std::string_view text) {
-  constexpr __int128 kMost = INT64_MAX;
+  constexpr __int128 kMax = INT64_MAX;
   if (text.empty()) return NotADuration(text);
   __int128 sum = 0;
   std::string_view rest = text;
@@ -64,7 +64,7 @@ absl::StatusOr<int64_t> ParseDurationNanos(std::string_view text) {
     if (unit == nullptr) return NotADuration(text);
     rest.remove_prefix(unit->name.size());
     sum += digits * unit->nanos / scale;
-    if (sum > kMost) {
+    if (sum > kMax) {
       return absl::InvalidArgumentError(absl::StrCat("\"", std::string(text), "\" is longer than 292 years"));
     }
   }

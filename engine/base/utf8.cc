@@ -15,9 +15,9 @@ Character CharacterAt(std::string_view text, size_t at) {
     if ((byte(i) & 0xc0) != 0x80) return {};
     point = point << 6 | (byte(i) & 0x3f);
   }
-  constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+  constexpr char32_t kMinPoint[] = {0, 0, 0x80, 0x800, 0x10000};
   const bool surrogate = point >= 0xd800 && point < 0xe000;
-  if (point < kLeast[length] || point > 0x10ffff || surrogate) return {};
+  if (point < kMinPoint[length] || point > 0x10ffff || surrogate) return {};
   return {length, point};
 }
 

@@ -18,18 +18,18 @@ namespace purser::budget {
 
 enum class EndedKind : char { kTask, kSession };
 
-// Remembers tasks and sessions that have ended, by 128 bits of SHA-256, for a while or until kMost others
+// Remembers tasks and sessions that have ended, by 128 bits of SHA-256, for a while or until kMaxIds others
 // have. Two generations: the older one is dropped when the younger one is full or old enough. Its time is the
 // newest at which anything ended: a clock that was set back brings nothing back. Thread-safe.
 class EndedIds {
  public:
-  static constexpr size_t kMost = 65'536;
+  static constexpr size_t kMaxIds = 65'536;
 
   void Remember(EndedKind kind, const KeyBytes& key, int64_t now_nanos, int64_t remember_nanos) {
     const Id id = IdOf(kind, key);
     const std::lock_guard<std::mutex> lock(mutex_);
     newest_nanos_ = std::max(newest_nanos_, now_nanos);
-    if (generations_[0].size() >= kMost || newest_nanos_ - since_nanos_ > remember_nanos) {
+    if (generations_[0].size() >= kMaxIds || newest_nanos_ - since_nanos_ > remember_nanos) {
       std::swap(generations_[0], generations_[1]);
       generations_[0].clear();
       since_nanos_ = newest_nanos_;

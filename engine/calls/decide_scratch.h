@@ -35,11 +35,11 @@ struct LearnedEstimates {
   std::vector<OfCandidate> candidates;
 
   // Counts a use. True: it has to be read (again).
-  bool IsDue(uint64_t of_revision, uint64_t of_class, uint64_t of_feature) {
-    if (revision != of_revision || request_class != of_class || feature != of_feature) {
-      revision = of_revision;
-      request_class = of_class;
-      feature = of_feature;
+  bool IsDue(uint64_t new_revision, uint64_t new_class, uint64_t new_feature) {
+    if (revision != new_revision || request_class != new_class || feature != new_feature) {
+      revision = new_revision;
+      request_class = new_class;
+      feature = new_feature;
       uses = 0;
     }
     ++uses;

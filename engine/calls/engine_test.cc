@@ -126,11 +126,11 @@ TEST_F(PurserTest, AShadowThatDoesNotCompileSaysWhy) {
 }
 
 TEST_F(PurserTest, LiveBooksAreToldOfEachSettledCallOnce) {
-  const absl::StatusOr<std::unique_ptr<LiveBooks>> made = LiveBooks::Create({});
-  ASSERT_TRUE(made.ok()) << made.status();
-  const economics::LiveBooks& live = *(*made)->books();
+  const absl::StatusOr<std::unique_ptr<LiveBooks>> created = LiveBooks::Create({});
+  ASSERT_TRUE(created.ok()) << created.status();
+  const economics::LiveBooks& live = *(*created)->books();
   Options options = OptionsFor(kTestCandidates);
-  options.live_books = made->get();
+  options.live_books = created->get();
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   ASSERT_TRUE(engine.ok()) << engine.status();
   Decision decision;

@@ -60,12 +60,12 @@ std::string Age(int64_t nanos) {
 }
 
 // The ledger's accounts under a policy, as of its last event.
-class Books {
+class AccountList {
  public:
-  Books(const budget::Plan& plan, const budget::Accounts& accounts) : plan_(plan) {
+  AccountList(const budget::Plan& plan, const budget::Accounts& accounts) : plan_(plan) {
     std::map<std::pair<std::string, std::string>, AccountRow> rows;
     accounts.ExportAccounts([&](const budget::AccountState& state) {
-      const budget::Budget* budget = Find(state.budget);
+      const budget::Budget* budget = FindBudget(state.budget);
       if (budget == nullptr) return;
       AccountRow& row = rows[{state.budget, state.key}];
       row.budget = budget;
@@ -108,7 +108,7 @@ class Books {
   // "task cap of acme/task-7": the first account that a hold is in.
   std::string AccountOf(const budget::HoldState& hold) const {
     for (const auto& leg : hold.legs) {
-      if (const budget::Budget* budget = Find(leg.budget)) {
+      if (const budget::Budget* budget = FindBudget(leg.budget)) {
         return absl::StrCat(budget->name, " of ", KeyOf(*budget, leg.key, leg.digested));
       }
     }
@@ -116,7 +116,7 @@ class Books {
   }
 
  private:
-  const budget::Budget* Find(const std::string& name) const {
+  const budget::Budget* FindBudget(const std::string& name) const {
     for (const budget::Budget& budget : plan_.budgets()) {
       if (budget.name == name) return &budget;
     }
@@ -135,8 +135,8 @@ class Books {
   std::vector<budget::HoldState> holds_;
 };
 
-void PrintJson(const Books& books, const std::string& only) {
-  for (const AccountRow& row : books.accounts()) {
+void PrintJson(const AccountList& list, const std::string& only) {
+  for (const AccountRow& row : list.accounts()) {
     if (!only.empty() && row.budget->name != only) continue;
     for (int d = 0; d < budget::kDimensions; ++d) {
       if (row.limits.of[d] == budget::kUnlimited) continue;
@@ -156,7 +156,7 @@ void PrintJson(const Books& books, const std::string& only) {
   }
 }
 
-void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t now) {
+void PrintTables(const AccountList& list, const BudgetsArguments& arguments, int64_t now) {
   using Align = Table::Align;
   Table table({{"budget"},
                {"account"},
@@ -168,7 +168,7 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
                {"used", Align::kRight}});
   int shown = 0;
   int matching = 0;
-  for (const AccountRow& row : books.accounts()) {
+  for (const AccountRow& row : list.accounts()) {
     if (!arguments.only.empty() && row.budget->name != arguments.only) continue;
     if (++matching > arguments.top) continue;
     ++shown;
@@ -187,9 +187,9 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
   std::printf("%s", table.ToString().c_str());
   if (matching > shown) std::printf("  ... and %d more accounts (--top N shows more)\n", matching - shown);
 
-  std::printf("\n  %zu open hold%s\n", books.holds().size(), books.holds().size() == 1 ? "" : "s");
+  std::printf("\n  %zu open hold%s\n", list.holds().size(), list.holds().size() == 1 ? "" : "s");
   shown = 0;
-  for (const budget::HoldState& hold : books.holds()) {
+  for (const budget::HoldState& hold : list.holds()) {
     if (++shown > arguments.top) break;
     // A ledger knows of the holds that were dispatched.
     const bool presumed = hold.phase == budget::HoldPhase::kPresumed;
@@ -197,10 +197,10 @@ void PrintTables(const Books& books, const BudgetsArguments& arguments, int64_t 
     std::printf("    ticket %llu: $%s dispatched %s ago, presumed spent %s, %s\n",
                 static_cast<unsigned long long>(hold.ticket),
                 FormatUsd(hold.worst[budget::Dimension::kUsd]).c_str(),
-                Age(now - (expiry - books.dispatch_lifetime())).c_str(),
+                Age(now - (expiry - list.dispatch_lifetime())).c_str(),
                 presumed ? absl::StrCat("for ", Age(now - expiry)).c_str()
                          : absl::StrCat("in ", Age(expiry - now)).c_str(),
-                books.AccountOf(hold).c_str());
+                list.AccountOf(hold).c_str());
   }
 }
 
@@ -235,13 +235,13 @@ void Budgets(const BudgetsArguments& arguments) {
   if (!replayed.ok()) Fail("budgets", std::string(replayed.status().message()));
   const int64_t now = rebuilder.counts().newest_nanos;
   accounts.Expire(plan, now);
-  const Books books(plan, accounts);
-  if (arguments.json) return PrintJson(books, arguments.only);
+  const AccountList list(plan, accounts);
+  if (arguments.json) return PrintJson(list, arguments.only);
   std::printf("%s under policy %s, as of %s: %s settled calls\n\n", arguments.ledger.c_str(),
               policy_name.empty() ? "without a name" : policy_name.c_str(),
               absl::FormatTime(absl::RFC3339_sec, absl::FromUnixNanos(now), absl::UTCTimeZone()).c_str(),
               WithCommas(rebuilder.counts().records).c_str());
-  PrintTables(books, arguments, now);
+  PrintTables(list, arguments, now);
 }
 
 }  // namespace

@@ -183,9 +183,9 @@ constexpr size_t kMaxLineBytes = size_t{64} << 20;
 
 // Messages quote what was given, which may be of any length.
 std::string Shortened(std::string_view message) {
-  constexpr size_t kMost = 1000;
-  if (message.size() <= kMost) return std::string(message);
-  return std::string(message.substr(0, kMost)) + " ...";
+  constexpr size_t kMaxMessage = 1000;
+  if (message.size() <= kMaxMessage) return std::string(message);
+  return std::string(message.substr(0, kMaxMessage)) + " ...";
 }
 
 void RunCost(const CostOptions& options) {

@@ -51,7 +51,7 @@ std::vector<learning::Labelled> ReadFromLedger(const LedgerCallsSource& source) 
   return std::move(observed->labels);
 }
 
-std::vector<learning::Traffic> Read(const FitCommand& command) {
+std::vector<learning::Traffic> ReadTraffic(const FitCommand& command) {
   std::vector<learning::Traffic> traffic;
   for (const std::string& path : command.data) {
     absl::StatusOr<std::vector<learning::Labelled>> data = learning::ReadLabelled(path);
@@ -83,18 +83,18 @@ std::vector<learning::Traffic> KindsOf(std::vector<learning::Traffic> traffic, c
                         return one.prompts.size() >= learning::kMinPrompts;
                       });
   if (can_be) {
-    const double told = learning::ShareTold(traffic, command.options.seed);
-    if (told >= learning::kMinShareTold) {
+    const double recognised = learning::ShareRecognised(traffic, command.options.seed);
+    if (recognised >= learning::kMinShareRecognised) {
       std::printf(
           "%zu kinds of traffic, told by their words in %.1f%% of prompts not fitted on: each has a scorer "
           "of "
           "its own\n\n",
-          traffic.size(), 100 * told);
+          traffic.size(), 100 * recognised);
       return traffic;
     }
     std::printf(
         "The %zu sources look alike (told by their words in %.1f%% of prompts): one scorer is for all\n\n",
-        traffic.size(), 100 * told);
+        traffic.size(), 100 * recognised);
   } else {
     std::printf(
         "One scorer is for all %zu sources; a scorer each needs at least %zu prompts in each, and at most %d "
@@ -163,7 +163,7 @@ routing::LearnedScorer Fit(const FitCommand& command, const learning::Traffic& t
 }
 
 void RunFit(const FitCommand& command) {
-  const std::vector<learning::Traffic> kinds = KindsOf(Read(command), command);
+  const std::vector<learning::Traffic> kinds = KindsOf(ReadTraffic(command), command);
   if (command.hold_out > 0) {
     for (const learning::Traffic& kind : kinds) HoldOut(command, kind);
     return;

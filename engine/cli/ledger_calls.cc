@@ -60,7 +60,7 @@ absl::StatusOr<LedgerCalls> ReadLedgerCalls(const LedgerCallsSource& source) {
     const bool strong = Names(record, source.strong);
     if (entry.adjustment || entry.sign < 0 || record.cache_hit != ledger::CACHE_NONE) continue;
     if (!strong && !Names(record, source.weak)) continue;
-    const std::optional<double> good = ToldOutcome(record);
+    const std::optional<double> good = ReportedOutcome(record);
     const auto prompt = prompts->find(std::string(record.request_id));
     if (!good) {
       ++read.without_outcome;

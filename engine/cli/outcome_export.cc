@@ -28,7 +28,7 @@ absl::StatusOr<OutcomeExport> ExportOutcomes(const std::string& ledger, const st
     if (!*more) break;
     const ledger::RecordView& record = entry.record;
     if (entry.adjustment || entry.sign < 0 || record.cache_hit != ledger::CACHE_NONE) continue;
-    const std::optional<double> good = ToldOutcome(record);
+    const std::optional<double> good = ReportedOutcome(record);
     const auto embedding = known->find(std::string(record.request_id));
     if (!good) {
       ++exported.without_outcome;

@@ -89,7 +89,7 @@ int64_t Book(const ReconcileCommand& command, const std::string& file,
   return booked;
 }
 
-std::string CountOr(const std::optional<int64_t>& count) { return count ? Short(*count) : "-"; }
+std::string CountOr(const std::optional<int64_t>& count) { return count ? ShortNumber(*count) : "-"; }
 std::string UsdOr(const std::optional<int64_t>& nanos) { return nanos ? FormatUsdForReading(*nanos) : "-"; }
 
 void Print(const std::vector<ReconcileRow>& rows, bool all) {

@@ -44,7 +44,7 @@ struct ReportOptions {
 };
 
 // What is reported: the ledger added up by each of several lists of dimensions.
-struct Books {
+struct ReportData {
   std::vector<Rollup> rollups;
   Totals total;
   std::string first_day, last_day;
@@ -73,34 +73,35 @@ class Progress {
   uint64_t ticks_ = 0;
 };
 
-Books Read(const ReportOptions& options, const std::vector<std::vector<Dimension>>& breakdowns) {
+ReportData ReadReportData(const ReportOptions& options,
+                          const std::vector<std::vector<Dimension>>& breakdowns) {
   auto reader = ledger::RecordReader::Open(options.ledger);
   if (!reader.ok()) Fail("report", std::string(reader.status().message()));
   (*reader)->LeaveOutLists();
-  Books books;
-  for (const auto& by : breakdowns) books.rollups.emplace_back(by);
+  ReportData data;
+  for (const auto& by : breakdowns) data.rollups.emplace_back(by);
   ledger::Entry entry;
   Progress progress;
   while (true) {
     const absl::StatusOr<bool> more = (*reader)->Next(&entry);
     if (!more.ok()) Fail("report", std::string(more.status().message()));
     if (!*more) break;
-    for (Rollup& rollup : books.rollups) rollup.Add(entry);
-    books.span.Add(entry.record.time_nanos);
+    for (Rollup& rollup : data.rollups) rollup.Add(entry);
+    data.span.Add(entry.record.time_nanos);
     progress.Tick((*reader)->scanner());
   }
-  books.end = (*reader)->scanner().end();
-  books.total = books.rollups.front().total();
-  if (books.total.overflowed) Fail("report", "the amounts add up to more than int64 nano-dollars can hold");
-  if (!books.span.empty()) {
+  data.end = (*reader)->scanner().end();
+  data.total = data.rollups.front().total();
+  if (data.total.overflowed) Fail("report", "the amounts add up to more than int64 nano-dollars can hold");
+  if (!data.span.empty()) {
     ledger::KeyBuffer buffer;
     ledger::RecordView record;
-    record.time_nanos = books.span.first_nanos;
-    books.first_day = std::string(KeyOf(record, Dimension::kDay, buffer));
-    record.time_nanos = books.span.last_nanos;
-    books.last_day = std::string(KeyOf(record, Dimension::kDay, buffer));
+    record.time_nanos = data.span.first_nanos;
+    data.first_day = std::string(KeyOf(record, Dimension::kDay, buffer));
+    record.time_nanos = data.span.last_nanos;
+    data.last_day = std::string(KeyOf(record, Dimension::kDay, buffer));
   }
-  return books;
+  return data;
 }
 
 // ---- For people.
@@ -129,15 +130,15 @@ void PrintFact(const char* name, const std::string& value, const std::string& mo
   std::printf("  %-8s %16s   %s\n", name, value.c_str(), more.c_str());
 }
 
-void PrintSummary(const ReportOptions& options, const Books& books) {
-  const Totals& total = books.total;
+void PrintSummary(const ReportOptions& options, const ReportData& data) {
+  const Totals& total = data.total;
   if (total.calls == 0 && total.cost_nanos == 0) {
     std::printf("%s: no settled calls yet\n", options.ledger.c_str());
     return;
   }
   std::printf("%s: %s calls, %s\n\n", options.ledger.c_str(), WithCommas(total.calls).c_str(),
-              books.first_day == books.last_day ? books.first_day.c_str()
-                                                : (books.first_day + " to " + books.last_day).c_str());
+              data.first_day == data.last_day ? data.first_day.c_str()
+                                              : (data.first_day + " to " + data.last_day).c_str());
   const int decimals = DecimalsFor(std::max(total.cost_nanos, total.default_cost_nanos));
   PrintFact("Cost", FormatUsdRounded(total.cost_nanos, decimals),
             PerCall(total.cost_nanos, total.calls) + " per call");
@@ -157,8 +158,8 @@ void PrintSummary(const ReportOptions& options, const Books& books) {
                   FormatUsdRounded(total.best_constant_nanos, decimals) +
                   ", what the best single model would cost");
   }
-  PrintFact("Tokens", Short(total.input_tokens) + " in",
-            Short(total.output_tokens) + " out" +
+  PrintFact("Tokens", ShortNumber(total.input_tokens) + " in",
+            ShortNumber(total.output_tokens) + " out" +
                 (total.cached_input_tokens > 0
                      ? ", " + economics::PercentOf(total.cached_input_tokens, total.input_tokens) +
                            " of the input cached"
@@ -238,8 +239,8 @@ void PrintBreakdown(const Rollup& rollup, const std::vector<Dimension>& asked, s
       cells.push_back(FormatUsdRounded(totals.revenue_nanos, 2));
       cells.push_back(FormatUsdRounded(totals.revenue_nanos - totals.cost_nanos, 2));
     } else {
-      cells.push_back(Short(totals.input_tokens));
-      cells.push_back(Short(totals.output_tokens));
+      cells.push_back(ShortNumber(totals.input_tokens));
+      cells.push_back(ShortNumber(totals.output_tokens));
     }
     cells.push_back(PerCall(totals.cost_nanos, totals.calls));
     cells.push_back(FormatUsdRounded(totals.cost_nanos, decimals));
@@ -327,9 +328,9 @@ std::string NamesOf(const std::vector<Dimension>& by) {
   return names;
 }
 
-void PrintJson(const Books& books, const std::vector<std::vector<Dimension>>& breakdowns) {
+void PrintJson(const ReportData& data, const std::vector<std::vector<Dimension>>& breakdowns) {
   for (size_t i = 0; i < breakdowns.size(); ++i) {
-    const Rollup& rollup = books.rollups[i];
+    const Rollup& rollup = data.rollups[i];
     for (const Rollup::Row& row : rollup.Rows()) {
       nlohmann::ordered_json json = {{"by", NamesOf(breakdowns[i])}};
       for (size_t c = 0; c < row.values.size(); ++c)
@@ -337,8 +338,8 @@ void PrintJson(const Books& books, const std::vector<std::vector<Dimension>>& br
       std::printf("%s\n", JsonLineWith(json, row.totals).c_str());
     }
   }
-  nlohmann::ordered_json json = {{"by", "total"}, {"from", books.first_day}, {"to", books.last_day}};
-  std::printf("%s\n", JsonLineWith(json, books.total).c_str());
+  nlohmann::ordered_json json = {{"by", "total"}, {"from", data.first_day}, {"to", data.last_day}};
+  std::printf("%s\n", JsonLineWith(json, data.total).c_str());
 }
 
 // RFC 4180: quoted where it must be.
@@ -349,9 +350,9 @@ std::string CsvField(const std::string& text) {
   return quoted + "\"";
 }
 
-void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& breakdowns) {
+void PrintCsv(const ReportData& data, const std::vector<std::vector<Dimension>>& breakdowns) {
   for (size_t i = 0; i < breakdowns.size(); ++i) {
-    const Rollup& rollup = books.rollups[i];
+    const Rollup& rollup = data.rollups[i];
     if (i > 0) std::printf("\n");
     std::string header;
     for (Dimension column : rollup.columns()) absl::StrAppend(&header, std::string(NameOf(column)), ",");
@@ -368,11 +369,11 @@ void PrintCsv(const Books& books, const std::vector<std::vector<Dimension>>& bre
   }
 }
 
-void WritePage(const ReportOptions& options, const Books& books, const economics::Findings* findings) {
+void WritePage(const ReportOptions& options, const ReportData& data, const economics::Findings* findings) {
   if (findings == nullptr)
     Fail("report", options.ledger + " has no settled calls yet: there is nothing to show");
   const std::string page = economics::ReportPage(
-      *findings, {.title = options.ledger, .from = books.first_day, .to = books.last_day});
+      *findings, {.title = options.ledger, .from = data.first_day, .to = data.last_day});
   auto file = NewFile::Create(options.html, /*replace=*/true);
   if (!file.ok()) Fail("report", std::string(file.status().message()));
   file->Write(page);
@@ -396,29 +397,30 @@ void Report(const ReportOptions& options) {
     if (!loaded.ok()) Fail("report", std::string(loaded.status().message()));
     economics = *std::move(loaded);
   }
-  const Books books = Read(options, breakdowns);
-  if (options.csv) return PrintCsv(books, breakdowns);
-  if (!options.by.empty() && options.json) return PrintJson(books, breakdowns);
+  const ReportData data = ReadReportData(options, breakdowns);
+  if (options.csv) return PrintCsv(data, breakdowns);
+  if (!options.by.empty() && options.json) return PrintJson(data, breakdowns);
   std::unique_ptr<economics::Findings> findings;
-  if ((options.by.empty() || !options.html.empty()) && books.total.calls > 0) {
+  if ((options.by.empty() || !options.html.empty()) && data.total.calls > 0) {
     Progress progress;
-    auto found = economics::Find(options.ledger, books.span, std::move(economics),
-                                 [&progress](const ledger::LogScanner& scanner) { progress.Tick(scanner); });
+    auto found =
+        economics::FindFindings(options.ledger, data.span, std::move(economics),
+                                [&progress](const ledger::LogScanner& scanner) { progress.Tick(scanner); });
     if (!found.ok()) Fail("report", std::string(found.status().message()));
     findings = *std::move(found);
   }
-  if (!options.html.empty()) return WritePage(options, books, findings.get());
+  if (!options.html.empty()) return WritePage(options, data, findings.get());
   if (options.json) {
-    PrintJson(books, breakdowns);
+    PrintJson(data, breakdowns);
     if (findings != nullptr) PrintFindingsJson(*findings);
     return;
   }
-  PrintSummary(options, books);
-  for (size_t i = 0; i < breakdowns.size(); ++i) PrintBreakdown(books.rollups[i], breakdowns[i], options.top);
+  PrintSummary(options, data);
+  for (size_t i = 0; i < breakdowns.size(); ++i) PrintBreakdown(data.rollups[i], breakdowns[i], options.top);
   if (findings != nullptr) PrintFindings(*findings, options.top);
-  if (books.end.torn_bytes > 0) {
+  if (data.end.torn_bytes > 0) {
     std::printf("\n%s bytes at the end were lost to a power failure; `purser ledger verify %s` says more.\n",
-                WithCommas(static_cast<int64_t>(books.end.torn_bytes)).c_str(), options.ledger.c_str());
+                WithCommas(static_cast<int64_t>(data.end.torn_bytes)).c_str(), options.ledger.c_str());
   }
 }
 

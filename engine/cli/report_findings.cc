@@ -21,8 +21,8 @@ using economics::Findings;
 using Align = Table::Align;
 
 std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
-std::string NameOr(const std::string& name, const char* otherwise) {
-  return name.empty() ? otherwise : Printable(name);
+std::string NameOr(const std::string& name, const char* fallback) {
+  return name.empty() ? fallback : Printable(name);
 }
 
 void Title(const char* title) { std::printf("\n%s\n", title); }

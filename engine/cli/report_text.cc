@@ -75,7 +75,7 @@ std::string Printable(std::string_view id) {
   return text;
 }
 
-std::string Short(int64_t number) {
+std::string ShortNumber(int64_t number) {
   const double value = static_cast<double>(number);
   const double magnitude = value < 0 ? -value : value;
   if (magnitude < 10'000) return WithCommas(number);

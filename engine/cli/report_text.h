@@ -18,7 +18,7 @@ void CutToWidth(size_t left, size_t width, std::vector<std::vector<std::string>>
 std::string Printable(std::string_view id);
 
 // "1,234", "56.7 k", "8.9 M", "1.2 B": at most six columns.
-std::string Short(int64_t number);
+std::string ShortNumber(int64_t number);
 // Decimals that suit amounts up to `largest_nanos` in one column.
 int DecimalsFor(int64_t largest_nanos);
 

@@ -24,10 +24,10 @@ TEST(ReportTextTest, HostileIdsCannotDriveTheTerminal) {
 }
 
 TEST(ReportTextTest, NumbersReadWell) {
-  EXPECT_EQ(Short(9999), "9,999");
-  EXPECT_EQ(Short(12345), "12.3 k");
-  EXPECT_EQ(Short(999'960), "1.0 M");
-  EXPECT_EQ(Short(4'512'345), "4.5 M");
+  EXPECT_EQ(ShortNumber(9999), "9,999");
+  EXPECT_EQ(ShortNumber(12345), "12.3 k");
+  EXPECT_EQ(ShortNumber(999'960), "1.0 M");
+  EXPECT_EQ(ShortNumber(4'512'345), "4.5 M");
 }
 
 }  // namespace

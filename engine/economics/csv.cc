@@ -6,12 +6,12 @@
 namespace purser::economics {
 namespace {
 
-std::string Plain(std::string_view name) {
-  std::string plain;
+std::string ComparableName(std::string_view name) {
+  std::string comparable;
   for (const char c : name) {
-    if (c != ' ' && c != '_' && c != '-') plain += absl::ascii_tolower(static_cast<unsigned char>(c));
+    if (c != ' ' && c != '_' && c != '-') comparable += absl::ascii_tolower(static_cast<unsigned char>(c));
   }
-  return plain;
+  return comparable;
 }
 
 }  // namespace
@@ -66,9 +66,9 @@ absl::StatusOr<Csv> Csv::Parse(std::string_view text) {
 }
 
 std::optional<size_t> Csv::ColumnOf(std::string_view name) const {
-  const std::string wanted = Plain(name);
+  const std::string wanted = ComparableName(name);
   for (size_t i = 0; i < header_.size(); ++i) {
-    if (Plain(header_[i]) == wanted) return i;
+    if (ComparableName(header_[i]) == wanted) return i;
   }
   return std::nullopt;
 }

@@ -42,9 +42,9 @@ class Checker {
     if (!seen->insert(name).second)
       diagnostics_.Error(path, absl::StrCat("\"", name, "\" stands here twice"));
   }
-  void Threshold(double said, const char* name, double* to) {
-    if (said < 0) diagnostics_.Error(absl::StrCat("thresholds.", name), "expected a number above 0");
-    if (said > 0) *to = said;
+  void Threshold(double value, const char* name, double* to) {
+    if (value < 0) diagnostics_.Error(absl::StrCat("thresholds.", name), "expected a number above 0");
+    if (value > 0) *to = value;
   }
 
   const policy::Economics& from_;
@@ -65,18 +65,18 @@ Economics Checker::Run() {
                         plan.monthly_churn()});
   }
   for (int i = 0; i < from_.classes_size(); ++i) {
-    const auto& said = from_.classes(i);
+    const auto& config = from_.classes(i);
     const std::string path = absl::StrCat("classes[", i, "]");
-    Name(said.name(), path + ".name", &classes);
+    Name(config.name(), path + ".name", &classes);
     Economics::RequestClass one;
-    one.name = said.name();
-    one.revenue_per_request_nanos = Usd(said.revenue_per_request_usd(), path + ".revenue_per_request_usd");
-    one.revenue_per_month_nanos = Usd(said.revenue_per_month_usd(), path + ".revenue_per_month_usd");
+    one.name = config.name();
+    one.revenue_per_request_nanos = Usd(config.revenue_per_request_usd(), path + ".revenue_per_request_usd");
+    one.revenue_per_month_nanos = Usd(config.revenue_per_month_usd(), path + ".revenue_per_month_usd");
     if (one.revenue_per_request_nanos && one.revenue_per_month_nanos) {
       diagnostics_.Error(path + ".revenue_per_month_usd", "expected revenue by the request or by the month");
     }
-    one.slo_nanos = Usd(said.slo_usd_per_request(), path + ".slo_usd_per_request");
-    if (said.slo_target() != 0) one.slo_target = said.slo_target();
+    one.slo_nanos = Usd(config.slo_usd_per_request(), path + ".slo_usd_per_request");
+    if (config.slo_target() != 0) one.slo_target = config.slo_target();
     if (!(one.slo_target > 0 && one.slo_target < 1)) {
       diagnostics_.Error(path + ".slo_target", "expected a share between 0 and 1, such as 0.99");
     }
@@ -93,20 +93,20 @@ Economics Checker::Run() {
         {cost.name(), NeededUsd(cost.usd_per_month(), path + ".usd_per_month"), cost.utilisation()});
   }
   to.budget_per_month_nanos = Usd(from_.budget_usd_per_month(), "budget_usd_per_month");
-  const auto& said = from_.thresholds();
+  const auto& config = from_.thresholds();
   Economics::Thresholds& thresholds = to.thresholds;
-  Threshold(said.free_share_of_spend(), "free_share_of_spend", &thresholds.free_share_of_spend);
-  Threshold(said.agent_multiple(), "agent_multiple", &thresholds.agent_multiple);
-  Threshold(said.estimate_drift(), "estimate_drift", &thresholds.estimate_drift);
-  Threshold(said.hit_rate_fall(), "hit_rate_fall", &thresholds.hit_rate_fall);
-  Threshold(said.use_correlation(), "use_correlation", &thresholds.use_correlation);
-  Threshold(said.growth_gap(), "growth_gap", &thresholds.growth_gap);
+  Threshold(config.free_share_of_spend(), "free_share_of_spend", &thresholds.free_share_of_spend);
+  Threshold(config.agent_multiple(), "agent_multiple", &thresholds.agent_multiple);
+  Threshold(config.estimate_drift(), "estimate_drift", &thresholds.estimate_drift);
+  Threshold(config.hit_rate_fall(), "hit_rate_fall", &thresholds.hit_rate_fall);
+  Threshold(config.use_correlation(), "use_correlation", &thresholds.use_correlation);
+  Threshold(config.growth_gap(), "growth_gap", &thresholds.growth_gap);
   return to;
 }
 
-absl::StatusOr<Economics> Check(const policy::Economics& said, Diagnostics diagnostics) {
+absl::StatusOr<Economics> Check(const policy::Economics& config, Diagnostics diagnostics) {
   if (!diagnostics.ok()) return diagnostics.ToStatus();
-  Economics checked = Checker(said, &diagnostics).Run();
+  Economics checked = Checker(config, &diagnostics).Run();
   if (!diagnostics.ok()) return diagnostics.ToStatus();
   return checked;
 }
@@ -139,13 +139,13 @@ int64_t Economics::fixed_nanos_per_month() const {
 }
 
 absl::StatusOr<Economics> Economics::Load(const std::string& path) {
-  policy::Economics said;
-  return Check(said, ReadTextproto(path, &said));
+  policy::Economics config;
+  return Check(config, ReadTextproto(path, &config));
 }
 
 absl::StatusOr<Economics> Economics::Parse(std::string_view text, std::string_view file) {
-  policy::Economics said;
-  return Check(said, ParseTextproto(text, file, &said));
+  policy::Economics config;
+  return Check(config, ParseTextproto(text, file, &config));
 }
 
 }  // namespace purser::economics

@@ -7,7 +7,7 @@ namespace purser::economics {
 namespace {
 
 template <typename Visit>
-absl::Status Read(const std::string& ledger, const Tick& tick, Visit visit) {
+absl::Status ForEachEntry(const std::string& ledger, const Tick& tick, Visit visit) {
   auto reader = ledger::RecordReader::Open(ledger);
   if (!reader.ok()) return reader.status();
   ledger::Entry entry;
@@ -26,13 +26,14 @@ bool Findings::earns() const {
   return std::any_of(classes.begin(), classes.end(), [](const ClassMargin& one) { return one.earns; });
 }
 
-absl::StatusOr<std::unique_ptr<Findings>> Find(const std::string& ledger, const Span& span,
-                                               Economics economics, const Tick& tick) {
+absl::StatusOr<std::unique_ptr<Findings>> FindFindings(const std::string& ledger, const Span& span,
+                                                       Economics economics, const Tick& tick) {
   auto found = std::make_unique<Findings>();
   found->economics = std::move(economics);
   found->survey = std::make_unique<Survey>(found->economics, span);
   Survey& survey = *found->survey;
-  absl::Status read = Read(ledger, tick, [&survey](const ledger::Entry& entry) { survey.Add(entry); });
+  absl::Status read =
+      ForEachEntry(ledger, tick, [&survey](const ledger::Entry& entry) { survey.Add(entry); });
   if (!read.ok()) return read;
   found->units = UnitCostsOf(survey);
   found->classes = ClassMargins(survey);
@@ -44,7 +45,7 @@ absl::StatusOr<std::unique_ptr<Findings>> Find(const std::string& ledger, const 
   found->anomalies = FindAnomalies(survey);
   if (found->anomalies.empty()) return found;
   AnomalyCauses causes(survey, std::move(found->anomalies));
-  read = Read(ledger, tick, [&causes](const ledger::Entry& entry) { causes.Add(entry); });
+  read = ForEachEntry(ledger, tick, [&causes](const ledger::Entry& entry) { causes.Add(entry); });
   if (!read.ok()) return read;
   found->anomalies = causes.Take();
   return found;

@@ -39,8 +39,8 @@ struct Findings {
 // Reads a ledger whose times are `span`: once, and again if there are anomalies to explain. `tick` is called
 // now and then with the scanner, to show progress; may be empty. Errors are the ledger's.
 using Tick = std::function<void(const ledger::LogScanner&)>;
-absl::StatusOr<std::unique_ptr<Findings>> Find(const std::string& ledger, const Span& span,
-                                               Economics economics, const Tick& tick);
+absl::StatusOr<std::unique_ptr<Findings>> FindFindings(const std::string& ledger, const Span& span,
+                                                       Economics economics, const Tick& tick);
 
 }  // namespace purser::economics
 

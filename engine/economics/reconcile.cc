@@ -48,7 +48,7 @@ class Fields {
     if (absl::SimpleAtod(text, &real) && real >= 0 && real < 9e15 && real == std::floor(real)) {
       return static_cast<int64_t>(real);
     }
-    Wrong(row, column, "expected a count");
+    RejectCell(row, column, "expected a count");
     return 0;
   }
   int64_t Usd(size_t row, size_t column) {
@@ -58,7 +58,7 @@ class Fields {
     if (const absl::StatusOr<int64_t> exact = ParseUsd(text); exact.ok()) return *exact;
     double real = 0;
     if (absl::SimpleAtod(text, &real) && std::abs(real) < 9e9) return std::llround(real * 1e9);
-    Wrong(row, column, "expected an amount of dollars");
+    RejectCell(row, column, "expected an amount of dollars");
     return 0;
   }
   // "2026-03-02" of a date, a time, or seconds since 1970.
@@ -72,14 +72,14 @@ class Fields {
     std::string why;
     const std::string day = text.substr(0, 10);
     if (!absl::ParseTime("%Y-%m-%d", day, &time, &why))
-      Wrong(row, column, "expected a date such as 2026-03-02");
+      RejectCell(row, column, "expected a date such as 2026-03-02");
     return day;
   }
 
   const absl::Status& status() const { return status_; }
 
  private:
-  void Wrong(size_t row, size_t column, const char* expected) {
+  void RejectCell(size_t row, size_t column, const char* expected) {
     if (!status_.ok()) return;
     status_ = absl::InvalidArgumentError(absl::StrCat("line ", csv_.LineOf(row), ", ", csv_.header()[column],
                                                       ": ", expected, ", not \"",

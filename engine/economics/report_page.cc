@@ -72,8 +72,8 @@ svg text { fill: var(--soft); font: 12px system-ui, "DejaVu Sans", sans-serif; }
 
 std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
 
-std::string Named(const std::string& name, const char* otherwise) {
-  return name.empty() ? otherwise : Escaped(name);
+std::string NameOr(const std::string& name, const char* fallback) {
+  return name.empty() ? fallback : Escaped(name);
 }
 
 std::string DayText(int64_t day) { return absl::FormatCivilTime(absl::CivilDay(1970, 1, 1) + day); }
@@ -177,7 +177,7 @@ class Page {
     for (size_t i = 0; i < bins; ++i) chart.labels.push_back(DayText(first + static_cast<int64_t>(i) * step));
     for (size_t m = 0; m < models.size(); ++m) {
       if (m <= kMaxModels)
-        chart.series.push_back({m < kMaxModels ? Named(models[m].second, "(none)") : "other models",
+        chart.series.push_back({m < kMaxModels ? NameOr(models[m].second, "(none)") : "other models",
                                 std::vector<int64_t>(bins)});
       for (const auto& [day, nanos] : found_.survey->model_days().at(models[m].second)) {
         chart.series.back().values[static_cast<size_t>((day - first) / step)] += nanos;
@@ -195,7 +195,7 @@ class Page {
       const int64_t nanos = earns ? one.margin_nanos() : one.cost_nanos;
       const std::string each =
           one.calls == 0 ? "" : " <span class=\"soft\">" + Usd(one.per_request(nanos)) + " each</span>";
-      bars.push_back({Named(one.name, "(no class)"), nanos, Usd(nanos) + each});
+      bars.push_back({NameOr(one.name, "(no class)"), nanos, Usd(nanos) + each});
     }
     if (bars.empty()) return;
     Section(earns ? "Margin by class" : "Cost by class", BarsToHtml(bars));
@@ -222,7 +222,7 @@ class Page {
         "<th>margin</th><th>loss from</th><th>lifetime</th></tr>\n";
     for (const TierMonth& tier : found_.tiers) {
       const int64_t margin = tier.Each(tier.margin_nanos());
-      absl::StrAppend(&body, "<tr><td>", Named(tier.tier, "(none)"), "</td><td>",
+      absl::StrAppend(&body, "<tr><td>", NameOr(tier.tier, "(none)"), "</td><td>",
                       WithCommas(tier.customer_months), "</td><td>", Usd(tier.Each(tier.revenue_nanos)),
                       "</td><td>", Usd(tier.Each(tier.cost_nanos)), "</td><td class=\"",
                       margin < 0 ? "bad" : "good", "\">", Usd(margin), "</td><td>",
@@ -240,7 +240,7 @@ class Page {
     for (size_t i = 0; i < std::min<size_t>(found_.tasks.size(), 10); ++i) {
       const TaskMultiple& one = found_.tasks[i];
       const bool flagged = one.multiple() >= found_.economics.thresholds.agent_multiple;
-      absl::StrAppend(&body, "<tr><td>", Named(one.request_class, "(no class)"), "</td><td>",
+      absl::StrAppend(&body, "<tr><td>", NameOr(one.request_class, "(no class)"), "</td><td>",
                       WithCommas(one.tasks), "</td><td>", Usd(one.per_task_nanos), "</td><td>",
                       Usd(one.single_shot_nanos), "</td><td class=\"", flagged ? "bad" : "", "\">",
                       absl::StrFormat("%.1f", one.multiple()), "</td></tr>\n");
@@ -276,8 +276,8 @@ class Page {
       }
       absl::StrAppend(&body, "<li>", DayText(anomaly.hour / 24),
                       absl::StrFormat(" %02d:00 UTC, ", anomaly.hour % 24),
-                      Named(anomaly.request_class, "(no class)"), ": ", Usd(anomaly.cost_nanos), ", usually ",
-                      Usd(anomaly.usual_nanos), "<small>", causes, "</small></li>\n");
+                      NameOr(anomaly.request_class, "(no class)"), ": ", Usd(anomaly.cost_nanos),
+                      ", usually ", Usd(anomaly.usual_nanos), "<small>", causes, "</small></li>\n");
     }
     Section("Hours that cost far more than they do", body + "</ul>\n", true);
   }

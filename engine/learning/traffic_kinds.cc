@@ -55,7 +55,7 @@ struct Mixed {
     return gate;
   }
 
-  int Told(const std::vector<LinearModel>& gate, int prompt) const {
+  int MostAlike(const std::vector<LinearModel>& gate, int prompt) const {
     int most_like = 0;
     for (int k = 1; k < kinds; ++k) {
       if (gate[k].Score(rows, prompt) > gate[most_like].Score(rows, prompt)) most_like = k;
@@ -70,9 +70,9 @@ struct Mixed {
 
 }  // namespace
 
-double ShareTold(std::span<const Traffic> traffic, uint64_t seed) {
+double ShareRecognised(std::span<const Traffic> traffic, uint64_t seed) {
   Mixed mixed(traffic);
-  std::vector<double> told(traffic.size(), 0);
+  std::vector<double> recognised(traffic.size(), 0);
   for (int fold = 0; fold < kFolds; ++fold) {
     std::vector<int> fitted, held;
     for (size_t p = 0; p < mixed.kind.size(); ++p) {
@@ -80,10 +80,11 @@ double ShareTold(std::span<const Traffic> traffic, uint64_t seed) {
       (is_held ? held : fitted).push_back(static_cast<int>(p));
     }
     const std::vector<LinearModel> gate = mixed.FitGate(fitted);
-    for (const int p : held) told[mixed.kind[p]] += mixed.Told(gate, p) == mixed.kind[p] ? 1 : 0;
+    for (const int p : held) recognised[mixed.kind[p]] += mixed.MostAlike(gate, p) == mixed.kind[p] ? 1 : 0;
   }
   double sum = 0;
-  for (size_t k = 0; k < traffic.size(); ++k) sum += told[k] / static_cast<double>(traffic[k].prompts.size());
+  for (size_t k = 0; k < traffic.size(); ++k)
+    sum += recognised[k] / static_cast<double>(traffic[k].prompts.size());
   return sum / static_cast<double>(traffic.size());
 }
 

@@ -24,10 +24,10 @@ struct Traffic {
 // How surely a prompt shows which kind it is of: the share of prompts that a gate tells rightly which was not
 // fitted on them, the mean over kinds. Deterministic. Takes 2 to routing::Scorer::kMaxKinds kinds, none
 // empty.
-double ShareTold(std::span<const Traffic> traffic, uint64_t seed);
+double ShareRecognised(std::span<const Traffic> traffic, uint64_t seed);
 
 // Below this share the kinds are not kinds: fit one scorer to all of their prompts.
-inline constexpr double kMinShareTold = 0.9;
+inline constexpr double kMinShareRecognised = 0.9;
 
 // One scorer of all kinds, given those that were fitted to each. Deterministic.
 routing::LearnedScorer CombineScorers(std::span<const Traffic> traffic,

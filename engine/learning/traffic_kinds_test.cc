@@ -78,9 +78,9 @@ TEST_F(TrafficKindsTest, IsBetterThanOneLinearScorerWhereTheSameWordMeansTheOppo
 }
 
 TEST_F(TrafficKindsTest, TellsKindsFromShardsOfOneKind) {
-  EXPECT_GT(ShareTold(traffic_, 1), 0.99);
+  EXPECT_GT(ShareRecognised(traffic_, 1), 0.99);
   const std::vector<Traffic> shards = {{"a", Prompts(true, 300, 5)}, {"b", Prompts(true, 300, 6)}};
-  EXPECT_LT(ShareTold(shards, 1), 0.6);
+  EXPECT_LT(ShareRecognised(shards, 1), 0.6);
 }
 
 TEST_F(TrafficKindsTest, DamagedKindsAreRefused) {

@@ -35,20 +35,20 @@ void CostShape::Add(const Entry& entry) {
     adjusted_nanos_ += sign * record.cost_nanos;
     return;
   }
-  Class& of_class = In(classes_, !record.request_class.empty() ? record.request_class : record.use_case);
+  Class& sums = In(classes_, !record.request_class.empty() ? record.request_class : record.use_case);
   calls_ += sign;
-  of_class.calls += sign;
+  sums.calls += sign;
   if (record.task.empty()) {
-    of_class.calls_without_task += sign;
+    sums.calls_without_task += sign;
   } else {
-    of_class.tasks.insert(absl::HashOf(absl::string_view(record.tenant.data(), record.tenant.size()),
-                                       absl::string_view(record.task.data(), record.task.size())));
+    sums.tasks.insert(absl::HashOf(absl::string_view(record.tenant.data(), record.tenant.size()),
+                                   absl::string_view(record.task.data(), record.task.size())));
   }
   if (record.cache_hit != CACHE_NONE && record.cost_nanos == 0) {
-    of_class.hits += sign;
+    sums.hits += sign;
     return;
   }
-  Model& model = In(of_class.models, record.model);
+  Model& model = In(sums.models, record.model);
   model.calls += sign;
   int64_t rest = record.cost_nanos;
   for (const LineItemView& item : record.line_items) {
@@ -67,7 +67,7 @@ void CostShape::Add(const Entry& entry) {
 
 int64_t CostShape::tasks() const {
   int64_t tasks = 0;
-  for (const auto& [name, of_class] : classes_) tasks += of_class.task_count();
+  for (const auto& [name, sums] : classes_) tasks += sums.task_count();
   return tasks;
 }
 
@@ -75,8 +75,8 @@ int64_t CostShape::tasks() const {
 class Counterfactual {
  public:
   Counterfactual(const CostShape& from, const CostShape& to) : from_(from), to_(to) {
-    for (const auto& [name, of_class] : from.classes_) classes_.insert(name);
-    for (const auto& [name, of_class] : to.classes_) classes_.insert(name);
+    for (const auto& [name, sums] : from.classes_) classes_.insert(name);
+    for (const auto& [name, sums] : to.classes_) classes_.insert(name);
   }
 
   double Cost(int exchanged) const {

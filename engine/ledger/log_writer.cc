@@ -151,10 +151,10 @@ bool LogWriter::MakeRoom(uint64_t payload_size, Reserve reserve) {
   if (payload_size > kMaxPayload) return false;
   std::lock_guard lock(grow_mutex_);
   if (poisoned_.load(std::memory_order_acquire)) return false;
-  absl::Status made = MakeRoomLocked(FrameBytes(payload_size), reserve);
-  const bool ok = made.ok();
+  absl::Status room = MakeRoomLocked(FrameBytes(payload_size), reserve);
+  const bool ok = room.ok();
   // That the reserve has room says nothing of ordinary frames.
-  if (!ok || reserve == Reserve::kLeave) SetStatus(std::move(made));
+  if (!ok || reserve == Reserve::kLeave) SetStatus(std::move(room));
   return ok;
 }
 

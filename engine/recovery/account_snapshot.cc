@@ -11,17 +11,17 @@ namespace {
 
 using AmountsField = google::protobuf::RepeatedField<int64_t>;
 
-void Write(const budget::Amounts& amounts, AmountsField* field) {
+void WriteAmounts(const budget::Amounts& amounts, AmountsField* field) {
   field->Assign(amounts.of.begin(), amounts.of.end());
 }
 
-bool Read(const AmountsField& field, budget::Amounts* amounts) {
+bool ReadAmounts(const AmountsField& field, budget::Amounts* amounts) {
   if (field.size() != budget::kDimensions) return false;
   for (int i = 0; i < budget::kDimensions; ++i) amounts->of[i] = field[i];
   return true;
 }
 
-void Write(const budget::AccountState& state, ledger::Snapshot::Account* account) {
+void WriteAccount(const budget::AccountState& state, ledger::Snapshot::Account* account) {
   account->set_budget(state.budget);
   account->set_key(state.key);
   account->set_digested(state.digested);
@@ -32,16 +32,16 @@ void Write(const budget::AccountState& state, ledger::Snapshot::Account* account
   account->set_begin_nanos(state.begin_nanos);
   account->set_end_nanos(state.end_nanos);
   account->set_last_use_nanos(state.last_use_nanos);
-  Write(state.settled, account->mutable_settled());
+  WriteAmounts(state.settled, account->mutable_settled());
   for (const auto& top_up : state.top_ups) {
     ledger::Snapshot::TopUp* written = account->add_top_ups();
-    Write(top_up.amounts, written->mutable_amounts());
+    WriteAmounts(top_up.amounts, written->mutable_amounts());
     written->set_expires_at_nanos(top_up.expires_at_nanos);
   }
   for (const auto& slice : state.slices) {
     ledger::Snapshot::Slice* written = account->add_slices();
     written->set_index(slice.index);
-    Write(slice.settled, written->mutable_settled());
+    WriteAmounts(slice.settled, written->mutable_settled());
   }
   account->set_presumed_since_nanos(state.presumed_since_nanos);
   account->set_has_parent(state.has_parent);
@@ -56,7 +56,7 @@ void Write(const budget::AccountState& state, ledger::Snapshot::Account* account
   }
 }
 
-bool Read(const ledger::Snapshot::Account& account, budget::AccountState* state) {
+bool ReadAccount(const ledger::Snapshot::Account& account, budget::AccountState* state) {
   state->budget = account.budget();
   state->key = account.key();
   state->digested = account.digested();
@@ -67,13 +67,13 @@ bool Read(const ledger::Snapshot::Account& account, budget::AccountState* state)
   state->begin_nanos = account.begin_nanos();
   state->end_nanos = account.end_nanos();
   state->last_use_nanos = account.last_use_nanos();
-  bool ok = Read(account.settled(), &state->settled);
+  bool ok = ReadAmounts(account.settled(), &state->settled);
   for (const auto& top_up : account.top_ups()) {
-    ok &= Read(top_up.amounts(), &state->top_ups.emplace_back().amounts);
+    ok &= ReadAmounts(top_up.amounts(), &state->top_ups.emplace_back().amounts);
     state->top_ups.back().expires_at_nanos = top_up.expires_at_nanos();
   }
   for (const auto& slice : account.slices()) {
-    ok &= Read(slice.settled(), &state->slices.emplace_back().settled);
+    ok &= ReadAmounts(slice.settled(), &state->slices.emplace_back().settled);
     state->slices.back().index = slice.index();
   }
   state->presumed_since_nanos = account.presumed_since_nanos();
@@ -87,16 +87,16 @@ bool Read(const ledger::Snapshot::Account& account, budget::AccountState* state)
   return ok;
 }
 
-void Write(const budget::HoldState& state, ledger::Snapshot::Hold* hold) {
+void WriteHold(const budget::HoldState& state, ledger::Snapshot::Hold* hold) {
   hold->set_ticket(state.ticket);
   hold->set_phase(static_cast<uint32_t>(state.phase));
   hold->set_expires_at_nanos(state.expires_at_nanos);
   hold->set_presumed_at_nanos(state.presumed_at_nanos);
   hold->set_booked_at_nanos(state.booked_at_nanos);
   hold->set_fingerprint(state.fingerprint);
-  Write(state.worst, hold->mutable_worst());
-  Write(state.likely, hold->mutable_likely());
-  Write(state.booked, hold->mutable_booked());
+  WriteAmounts(state.worst, hold->mutable_worst());
+  WriteAmounts(state.likely, hold->mutable_likely());
+  WriteAmounts(state.booked, hold->mutable_booked());
   for (const auto& leg : state.legs) {
     ledger::Snapshot::Leg* written = hold->add_legs();
     written->set_budget(leg.budget);
@@ -107,7 +107,7 @@ void Write(const budget::HoldState& state, ledger::Snapshot::Hold* hold) {
   }
 }
 
-bool Read(const ledger::Snapshot::Hold& hold, budget::HoldState* state) {
+bool ReadHold(const ledger::Snapshot::Hold& hold, budget::HoldState* state) {
   state->ticket = hold.ticket();
   state->phase = static_cast<budget::HoldPhase>(hold.phase());
   state->expires_at_nanos = hold.expires_at_nanos();
@@ -117,8 +117,8 @@ bool Read(const ledger::Snapshot::Hold& hold, budget::HoldState* state) {
   for (const auto& leg : hold.legs()) {
     state->legs.push_back({leg.budget(), leg.key(), leg.digested(), leg.likely(), leg.waived()});
   }
-  return Read(hold.worst(), &state->worst) && Read(hold.likely(), &state->likely) &&
-         Read(hold.booked(), &state->booked);
+  return ReadAmounts(hold.worst(), &state->worst) && ReadAmounts(hold.likely(), &state->likely) &&
+         ReadAmounts(hold.booked(), &state->booked);
 }
 
 // Repeated fields of concatenated messages are concatenated, so that a snapshot of millions of accounts is
@@ -188,13 +188,13 @@ class Reader {
     };
     if (number == Snapshot::kAccountsFieldNumber) {
       budget::AccountState state;
-      if (!parse(&account_) || !Read(account_, &state))
+      if (!parse(&account_) || !ReadAccount(account_, &state))
         return absl::DataLossError("an account of the ledger's snapshot is not whole");
       return accounts_.ImportAccount(state);
     }
     if (number == Snapshot::kHoldsFieldNumber) {
       budget::HoldState state;
-      if (!parse(&hold_) || !Read(hold_, &state))
+      if (!parse(&hold_) || !ReadHold(hold_, &state))
         return absl::DataLossError("a hold of the ledger's snapshot is not whole");
       return accounts_.ImportHold(plan_, state);
     }
@@ -217,12 +217,12 @@ std::string WriteSnapshot(const budget::Accounts& accounts, const estimates::Out
                           const SnapshotCounts& counts) {
   Writer writer;
   accounts.ExportAccounts([&](const budget::AccountState& state) {
-    writer.Add([&](ledger::Snapshot* part) { Write(state, part->add_accounts()); });
+    writer.Add([&](ledger::Snapshot* part) { WriteAccount(state, part->add_accounts()); });
   });
   accounts.ExportHolds([&](const budget::HoldState& state) {
     // An undispatched hold is of this process only: nothing was sent for it.
     if (state.phase == budget::HoldPhase::kHeld) return;
-    writer.Add([&](ledger::Snapshot* part) { Write(state, part->add_holds()); });
+    writer.Add([&](ledger::Snapshot* part) { WriteHold(state, part->add_holds()); });
   });
   accounts.ExportEnded([&](const budget::EndedState& state) {
     writer.Add([&](ledger::Snapshot* part) {

@@ -15,7 +15,7 @@ namespace {
 
 using policy::Caching;
 
-cache::Mode ModeOf(Caching::Mode mode, cache::Mode otherwise) {
+cache::Mode ModeOf(Caching::Mode mode, cache::Mode fallback) {
   switch (mode) {
     case Caching::OFF:
       return cache::Mode::kOff;
@@ -26,7 +26,7 @@ cache::Mode ModeOf(Caching::Mode mode, cache::Mode otherwise) {
     case Caching::VERIFIED:
       return cache::Mode::kVerified;
     default:
-      return otherwise;
+      return fallback;
   }
 }
 
@@ -50,9 +50,9 @@ class Settings {
     cache::Options options;
     const cache::ClassOptions defaults = ReadClass(caching_.defaults(), cache::ClassOptions{});
     options.classes = {defaults};
-    for (const Caching::Class& said : caching_.classes()) {
-      options.classes.push_back(ReadClass(said, defaults));
-      options.classes.back().name = said.request_class();
+    for (const Caching::Class& config : caching_.classes()) {
+      options.classes.push_back(ReadClass(config, defaults));
+      options.classes.back().name = config.request_class();
     }
     ReadVerified(&options.verified);
     options.guards = !caching_.without_guards();
@@ -68,30 +68,31 @@ class Settings {
   }
 
  private:
-  // What `said` leaves out is as in `defaults`. CheckCaching has reported what does not parse.
-  cache::ClassOptions ReadClass(const Caching::Class& said, const cache::ClassOptions& defaults) {
-    cache::ClassOptions made = defaults;
-    made.mode = ModeOf(said.mode(), defaults.mode);
-    if (!said.ttl().empty()) made.ttl_nanos = ParseDurationNanos(said.ttl()).value_or(defaults.ttl_nanos);
-    if (said.threshold() > 0) made.threshold = static_cast<float>(said.threshold());
-    if (!said.lookup_cost_usd().empty())
-      made.lookup_cost_nano_usd = ParseUsd(said.lookup_cost_usd()).value_or(0);
-    return made;
+  // What `config` leaves out is as in `defaults`. CheckCaching has reported what does not parse.
+  cache::ClassOptions ReadClass(const Caching::Class& config, const cache::ClassOptions& defaults) {
+    cache::ClassOptions settings = defaults;
+    settings.mode = ModeOf(config.mode(), defaults.mode);
+    if (!config.ttl().empty())
+      settings.ttl_nanos = ParseDurationNanos(config.ttl()).value_or(defaults.ttl_nanos);
+    if (config.threshold() > 0) settings.threshold = static_cast<float>(config.threshold());
+    if (!config.lookup_cost_usd().empty())
+      settings.lookup_cost_nano_usd = ParseUsd(config.lookup_cost_usd()).value_or(0);
+    return settings;
   }
 
-  void ReadVerified(cache::VerifiedOptions* made) {
-    const Caching::Verified& said = caching_.verified();
-    if (said.delta() > 0) made->delta = said.delta();
-    if (said.bound() == Caching::Verified::REQUESTS) made->bound = cache::Bound::kRequests;
-    if (said.audit_rate() > 0) made->audit_rate = said.audit_rate();
-    if (said.confidence() > 0) made->alpha = 1 - said.confidence();
+  void ReadVerified(cache::VerifiedOptions* options) {
+    const Caching::Verified& config = caching_.verified();
+    if (config.delta() > 0) options->delta = config.delta();
+    if (config.bound() == Caching::Verified::REQUESTS) options->bound = cache::Bound::kRequests;
+    if (config.audit_rate() > 0) options->audit_rate = config.audit_rate();
+    if (config.confidence() > 0) options->alpha = 1 - config.confidence();
   }
 
   void ReadEmbedder(cache::Options* options) {
-    const Caching::Embedder& said = caching_.embedder();
-    if (said.lexical()) options->embedder = std::make_shared<const cache::LexicalEmbedder>();
-    if (said.static_model().empty()) return;
-    std::string folder = said.static_model();
+    const Caching::Embedder& config = caching_.embedder();
+    if (config.lexical()) options->embedder = std::make_shared<const cache::LexicalEmbedder>();
+    if (config.static_model().empty()) return;
+    std::string folder = config.static_model();
     if (folder[0] != '/' && !directory_.empty()) folder = absl::StrCat(directory_, "/", folder);
     absl::StatusOr<std::unique_ptr<cache::StaticEmbedder>> loaded = cache::StaticEmbedder::Load(folder);
     if (loaded.ok()) {

@@ -51,22 +51,22 @@ bool HasBatchSheet(const pricing::ModelPrices& prices) {
   return false;
 }
 
-Revision::Candidate MakeCandidate(const policy::Candidate& said, const pricing::ModelPrices* prices) {
+Revision::Candidate MakeCandidate(const policy::Candidate& config, const pricing::ModelPrices* prices) {
   Revision::Candidate candidate;
-  candidate.name = said.name().empty() ? said.model() : said.name();
-  candidate.model = said.model();
-  candidate.provider = !said.provider().empty() || prices == nullptr ? said.provider() : prices->provider;
-  candidate.service_tier = said.service_tier();
+  candidate.name = config.name().empty() ? config.model() : config.name();
+  candidate.model = config.model();
+  candidate.provider = !config.provider().empty() || prices == nullptr ? config.provider() : prices->provider;
+  candidate.service_tier = config.service_tier();
   candidate.prices = prices;
-  candidate.priced = {prices, ParseServiceTier(said.service_tier())};
+  candidate.priced = {prices, ParseServiceTier(config.service_tier())};
   if (prices != nullptr && HasBatchSheet(*prices)) candidate.batch = {prices, ServiceTier::kBatch};
   candidate.family = estimates::TokenFamilyOf(candidate.provider, candidate.model);
   candidate.model_hash = HashModel(candidate.provider, candidate.model);
-  candidate.max_output_tokens = said.max_output_tokens();
+  candidate.max_output_tokens = config.max_output_tokens();
   if (candidate.max_output_tokens == 0 && prices != nullptr)
     candidate.max_output_tokens = prices->max_output_tokens;
-  candidate.expected_output_tokens = said.expected_output_tokens();
-  candidate.expected_latency_ms = static_cast<int32_t>(said.expected_latency_ms());
+  candidate.expected_output_tokens = config.expected_output_tokens();
+  candidate.expected_latency_ms = static_cast<int32_t>(config.expected_latency_ms());
   return candidate;
 }
 
@@ -84,20 +84,21 @@ routing::CandidateFacts FactsOf(const Revision::Candidate& candidate) {
   return facts;
 }
 
-Revision::RequestClass MakeRequestClass(const policy::RequestClass& said) {
-  Revision::RequestClass made;
-  made.name = said.name();
-  made.hash = HashName(said.name());
-  made.expected_output_tokens = said.expected_output_tokens();
+Revision::RequestClass MakeRequestClass(const policy::RequestClass& config) {
+  Revision::RequestClass request_class;
+  request_class.name = config.name();
+  request_class.hash = HashName(config.name());
+  request_class.expected_output_tokens = config.expected_output_tokens();
   // CheckPolicy has seen that these parse.
-  if (!said.single_shot_usd().empty()) made.single_shot_nanos = ParseUsd(said.single_shot_usd()).value_or(0);
-  if (!said.revenue_per_request_usd().empty()) {
-    made.revenue_nanos = ParseUsd(said.revenue_per_request_usd()).value_or(-1);
-  } else if (said.plan_requests_per_month() > 0) {
-    made.revenue_nanos =
-        ParseUsd(said.plan_revenue_per_month_usd()).value_or(0) / said.plan_requests_per_month();
+  if (!config.single_shot_usd().empty())
+    request_class.single_shot_nanos = ParseUsd(config.single_shot_usd()).value_or(0);
+  if (!config.revenue_per_request_usd().empty()) {
+    request_class.revenue_nanos = ParseUsd(config.revenue_per_request_usd()).value_or(-1);
+  } else if (config.plan_requests_per_month() > 0) {
+    request_class.revenue_nanos =
+        ParseUsd(config.plan_revenue_per_month_usd()).value_or(0) / config.plan_requests_per_month();
   }
-  return made;
+  return request_class;
 }
 
 }  // namespace
@@ -153,11 +154,11 @@ std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t 
 
   std::vector<routing::CandidateFacts> facts;
   for (int i = 0; i < revision->policy_.candidates_size(); ++i) {
-    const policy::Candidate& said = revision->policy_.candidates(i);
+    const policy::Candidate& config = revision->policy_.candidates(i);
     const pricing::ModelPrices* prices = nullptr;
-    if (revision->book_ != nullptr && !said.model().empty()) {
+    if (revision->book_ != nullptr && !config.model().empty()) {
       const absl::StatusOr<const pricing::ModelPrices*> found =
-          revision->book_->Resolve(said.model(), said.provider());
+          revision->book_->Resolve(config.model(), config.provider());
       if (found.ok()) {
         prices = *found;
       } else {
@@ -166,7 +167,7 @@ std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t 
             absl::StrCat("no price is known, so this candidate is never chosen: ", found.status().message()));
       }
     }
-    revision->candidates_.push_back(MakeCandidate(said, prices));
+    revision->candidates_.push_back(MakeCandidate(config, prices));
   }
   for (const Candidate& candidate : revision->candidates_) facts.push_back(FactsOf(candidate));
 
@@ -176,8 +177,8 @@ std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t 
       routing::Program::Compile(revision->policy_, facts, {.directory = directory}, &of_policy);
   revision->plan_ = budget::Plan::Compile(revision->policy_, &of_policy);
 
-  for (const policy::RequestClass& said : revision->policy_.request_classes()) {
-    revision->request_classes_.push_back(MakeRequestClass(said));
+  for (const policy::RequestClass& config : revision->policy_.request_classes()) {
+    revision->request_classes_.push_back(MakeRequestClass(config));
   }
   const policy::Policy& policy = revision->policy_;
   revision->expected_output_tokens_ = policy.routing().expected_output_tokens() > 0

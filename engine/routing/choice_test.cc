@@ -184,13 +184,13 @@ TEST_F(ChoiceTest, ABoundOnExplorationLeavesUnknownPricesAlone) {
 }
 
 TEST_F(ChoiceTest, AmountsAtTheEndOfTheRangeDoNotWrapAround) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
-  settings_.nanos_per_second = kMost;
+  constexpr int64_t kMaxNanos = std::numeric_limits<int64_t>::max();
+  settings_.nanos_per_second = kMaxNanos;
   settings_.switch_margin_share = 0.5;
   settings_.equal_cost_share = 1;
   context_.current = 1;
-  settings_.switch_margin_nanos = kMost;
-  Order({kMost, kMost - 1, 5});
+  settings_.switch_margin_nanos = kMaxNanos;
+  Order({kMaxNanos, kMaxNanos - 1, 5});
   prices_[2].p50_ms = 2'000'000'000;
   EXPECT_EQ(Order().size(), 3u);
   for (int i = 0; i < choice_.count; ++i) EXPECT_GE(choice_.ranked[i].ranked_nanos, 0);

@@ -165,11 +165,11 @@ class ConditionCompiler {
                          absl::StrCat("no score is named \"", condition.score(), "\"", Defined(names)));
       return if_false;
     }
-    const int said =
+    const int forms =
         (Compares(condition) ? 1 : 0) + (condition.band().empty() ? 0 : 1) + (condition.no_signal() ? 1 : 0);
-    if (said != 1) {
+    if (forms != 1) {
       diagnostics_.Error(
-          path, absl::StrCat("says ", said == 0 ? "nothing" : "several things", " about the score \"",
+          path, absl::StrCat("says ", forms == 0 ? "nothing" : "several things", " about the score \"",
                              condition.score(), "\"; expected bounds, band: \"...\" or no_signal: true"));
       return if_false;
     }

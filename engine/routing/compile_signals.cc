@@ -145,11 +145,11 @@ void CompileOutcomes(const policy::Outcomes& outcomes, const std::string& path, 
   if (outcomes.least_neighbours() != 0) settings.least_neighbours = outcomes.least_neighbours();
   if (outcomes.least_similarity() != 0) settings.least_similarity = outcomes.least_similarity();
   if (outcomes.confidence() != 0) settings.confidence = outcomes.confidence();
-  auto made = OutcomeNeighbours::Load(PathOf(outcomes.file(), options), settings);
-  if (made.ok()) {
-    out->outcomes = *std::move(made);
+  auto neighbours = OutcomeNeighbours::Load(PathOf(outcomes.file(), options), settings);
+  if (neighbours.ok()) {
+    out->outcomes = *std::move(neighbours);
   } else {
-    diagnostics->Error(path, std::string(made.status().message()));
+    diagnostics->Error(path, std::string(neighbours.status().message()));
   }
 }
 
@@ -160,8 +160,8 @@ void CompileField(const std::string& name, const std::string& path, CompiledSign
     if (known.name == name) out->field = known.field;
     names.emplace_back(known.name);
   }
-  if (name == "script") out->told = Scripts();
-  if (name == "language") out->told = Languages();
+  if (name == "script") out->values = Scripts();
+  if (name == "language") out->values = Languages();
   if (out->field == nullptr) {
     diagnostics->Error(path, absl::StrCat("a request has no text field \"", name, "\"", Defined(names)));
   }
@@ -226,11 +226,12 @@ void CompileSignal(const policy::Signal& signal, int index, const CompileOptions
 int TextNumber(std::string_view text, const std::string& path, CompiledSignal* signal,
                Diagnostics* diagnostics) {
   if (text.empty()) return 0;
-  if (!signal->told.empty() &&
-      std::find(signal->told.begin(), signal->told.end(), text) == signal->told.end()) {
-    const std::vector<std::string> told(signal->told.begin(), signal->told.end());
-    diagnostics->Warning(path, absl::StrCat("is never \"", absl::string_view(text.data(), text.size()),
-                                            "\"; expected one of: \"", absl::StrJoin(told, "\", \""), "\""));
+  if (!signal->values.empty() &&
+      std::find(signal->values.begin(), signal->values.end(), text) == signal->values.end()) {
+    const std::vector<std::string> values(signal->values.begin(), signal->values.end());
+    diagnostics->Warning(path,
+                         absl::StrCat("is never \"", absl::string_view(text.data(), text.size()),
+                                      "\"; expected one of: \"", absl::StrJoin(values, "\", \""), "\""));
   }
   const int next = static_cast<int>(signal->texts.size()) + 2;
   return signal->texts.emplace(std::string(text), next).first->second;

@@ -53,7 +53,7 @@ struct CompiledSignal {
   bool used = false;  // By a score or a rule: others are not read.
   policy::Measure measure = policy::MEASURE_UNSPECIFIED;
   TextField field = nullptr;
-  std::span<const std::string_view> told;  // All texts that the field may have; empty: any.
+  std::span<const std::string_view> values;  // All texts that the field may have; empty: any.
   std::string metadata_key;
   // Texts that the policy compares it with -> their number, from 2.
   absl::flat_hash_map<std::string, int> texts;

@@ -12,7 +12,8 @@ namespace {
 
 constexpr uint16_t kUnpreferred = 0xFFFF;
 
-const CandidateSet& Named(const absl::flat_hash_map<std::string, CandidateSet>& sets, std::string_view name) {
+const CandidateSet& SetNamed(const absl::flat_hash_map<std::string, CandidateSet>& sets,
+                             std::string_view name) {
   static constexpr CandidateSet kNone;
   const auto found = sets.find(absl::string_view(name.data(), name.size()));
   return found == sets.end() ? kNone : found->second;
@@ -23,9 +24,9 @@ CandidateSet PassGates(const CompiledPolicy& compiled, const Request& request, c
                        Verdict* verdict) {
   std::copy(compiled.standing.begin(), compiled.standing.end(), verdict->reasons.begin());
   const CandidateSet all = compiled.standing_candidates;
-  const CandidateSet in_region = request.region.empty() ? all : Named(compiled.in_region, request.region);
+  const CandidateSet in_region = request.region.empty() ? all : SetNamed(compiled.in_region, request.region);
   const CandidateSet cleared =
-      request.data_policy.empty() ? all : Named(compiled.cleared_for, request.data_policy);
+      request.data_policy.empty() ? all : SetNamed(compiled.cleared_for, request.data_policy);
   const int64_t output = std::max<int64_t>(request.max_output_tokens, 1);
   const bool own_counts = !context.candidate_input_tokens.empty();
   CandidateSet passed;

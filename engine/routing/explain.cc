@@ -19,8 +19,8 @@ namespace purser::routing {
 namespace {
 
 std::string Quoted(std::string_view text) {
-  constexpr size_t kMost = 60;
-  size_t end = std::min(text.size(), kMost);
+  constexpr size_t kMaxShown = 60;
+  size_t end = std::min(text.size(), kMaxShown);
   // Not inside a character of UTF-8.
   while (end < text.size() && end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
   std::string quoted = "\"";

@@ -23,7 +23,7 @@ constexpr int kParts = 4;  // Of a request, that outcomes are counted in.
 constexpr double kSteps = 1e6;
 
 absl::Status CheckOptions(const OutcomeNeighbours::Options& options) {
-  const int most = static_cast<int>(cache::Neighbours::kMost);
+  const int most = static_cast<int>(cache::Neighbours::kMaxFound);
   const auto wrong = [](const char* name, auto value, std::string expected) {
     return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, "; expected ", expected));
   };
@@ -140,10 +140,10 @@ absl::StatusOr<std::shared_ptr<const OutcomeNeighbours>> OutcomeNeighbours::Load
     }
     if (outcome->has_value()) outcomes.push_back(**std::move(outcome));
   }
-  absl::StatusOr<std::shared_ptr<const OutcomeNeighbours>> made = Create(outcomes, options);
-  if (!made.ok())
-    return absl::Status(made.status().code(), absl::StrCat(path, ": ", made.status().message()));
-  return made;
+  absl::StatusOr<std::shared_ptr<const OutcomeNeighbours>> neighbours = Create(outcomes, options);
+  if (!neighbours.ok())
+    return absl::Status(neighbours.status().code(), absl::StrCat(path, ": ", neighbours.status().message()));
+  return neighbours;
 }
 
 OutcomeNeighbours::Estimated OutcomeNeighbours::Estimate(std::span<const float> embedding,
@@ -157,7 +157,7 @@ OutcomeNeighbours::Estimated OutcomeNeighbours::Estimate(std::span<const float> 
     estimated.abstains = Abstains::kOtherModel;
     return estimated;
   }
-  std::array<cache::Neighbours::Neighbour, cache::Neighbours::kMost> found;
+  std::array<cache::Neighbours::Neighbour, cache::Neighbours::kMaxFound> found;
   const size_t near = neighbours_->Find(embedding, static_cast<float>(options_.least_similarity),
                                         std::span(found).first(static_cast<size_t>(options_.neighbours)));
   estimated.near = static_cast<int>(near);

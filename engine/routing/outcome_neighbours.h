@@ -25,7 +25,7 @@ class OutcomeNeighbours {
   struct Options {
     std::string embedding_model;
     std::string candidate;
-    int neighbours = 16;            // 1 to cache::Neighbours::kMost.
+    int neighbours = 16;            // 1 to cache::Neighbours::kMaxFound.
     int least_neighbours = 5;       // 1 to `neighbours`.
     double least_similarity = 0.8;  // Above 0, at most 1.
     double confidence = 0.9;        // Above 0.5, below 1.

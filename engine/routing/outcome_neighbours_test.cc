@@ -75,8 +75,8 @@ class OutcomeNeighboursTest : public testing::TestWithParam<size_t> {};
 TEST_P(OutcomeNeighboursTest, EstimatesAsLookingAtAllDoes) {
   const std::vector<Outcome> recorded = Recorded(GetParam(), 1);
   const Options options{.embedding_model = "e", .candidate = "small", .least_similarity = 0.9};
-  const auto made = OutcomeNeighbours::Create(recorded, options);
-  ASSERT_TRUE(made.ok()) << made.status();
+  const auto neighbours = OutcomeNeighbours::Create(recorded, options);
+  ASSERT_TRUE(neighbours.ok()) << neighbours.status();
   int same = 0;
   int abstained = 0;
   constexpr int kQueries = 200;
@@ -88,7 +88,7 @@ TEST_P(OutcomeNeighboursTest, EstimatesAsLookingAtAllDoes) {
     for (size_t d = 0; d < kDimension; ++d) stray.embedding.push_back(normal(random));
   }
   for (const Outcome& query : queries) {
-    const auto estimated = (*made)->Estimate(query.embedding, "e");
+    const auto estimated = (*neighbours)->Estimate(query.embedding, "e");
     const Exact exact = LookAtAll(recorded, query.embedding, options);
     same += estimated.near == static_cast<int>(exact.near) && std::abs(estimated.good - exact.good) < 1e-6 &&
             std::abs(estimated.guarded - exact.guarded) < 1.1e-6;
@@ -132,12 +132,12 @@ TEST(OutcomeNeighboursTest, TheLimitIsSeldomAboveTheTrueShare) {
       for (std::vector<float>& topic : goods) {
         for (int i = 0; i < near; ++i) topic.push_back(random() % 1000 < share * 1000 ? 1.0F : 0.0F);
       }
-      const auto made = OutcomeNeighbours::Create(
+      const auto neighbours = OutcomeNeighbours::Create(
           OnAxes(goods, kTopics),
           {.embedding_model = "e", .candidate = "small", .neighbours = near, .least_neighbours = near});
-      ASSERT_TRUE(made.ok());
+      ASSERT_TRUE(neighbours.ok());
       for (size_t topic = 0; topic < kTopics; ++topic)
-        above += (*made)->Estimate(Axis(topic, kTopics), "e").guarded > share ? 1 : 0;
+        above += (*neighbours)->Estimate(Axis(topic, kTopics), "e").guarded > share ? 1 : 0;
     }
     EXPECT_LE(above, kRounds * static_cast<int>(kTopics) * 14 / 100)
         << share;  // 10 %, and 3 standard errors.
@@ -145,14 +145,14 @@ TEST(OutcomeNeighboursTest, TheLimitIsSeldomAboveTheTrueShare) {
 }
 
 TEST(OutcomeNeighboursTest, SaysWhyItAbstains) {
-  const auto made = OutcomeNeighbours::Create(OnAxes({{1, 1, 1, 0, 1}, {1, 1, 1, 1}}),
-                                              {.embedding_model = "e", .candidate = "small"});
-  ASSERT_TRUE(made.ok()) << made.status();
+  const auto neighbours = OutcomeNeighbours::Create(OnAxes({{1, 1, 1, 0, 1}, {1, 1, 1, 1}}),
+                                                    {.embedding_model = "e", .candidate = "small"});
+  ASSERT_TRUE(neighbours.ok()) << neighbours.status();
   const float dense[] = {1, 0, 0, 0}, sparse[] = {0, 1, 0, 0}, between[] = {1, 1, 0, 0},
               nowhere[] = {0, 0, 0, 0};
   const float shorter[] = {1, 0};
   const auto why = [&](std::span<const float> embedding, std::string_view model) {
-    return (*made)->Estimate(embedding, model).abstains;
+    return (*neighbours)->Estimate(embedding, model).abstains;
   };
   EXPECT_EQ(why(dense, "e"), Abstains::kNo);
   EXPECT_EQ(why({}, "e"), Abstains::kNoEmbedding);
@@ -161,9 +161,9 @@ TEST(OutcomeNeighboursTest, SaysWhyItAbstains) {
   EXPECT_EQ(why(sparse, "e"), Abstains::kTooFewNear);
   EXPECT_EQ(why(between, "e"), Abstains::kTooFewNear);
   EXPECT_EQ(why(nowhere, "e"), Abstains::kTooFewNear);
-  EXPECT_NEAR((*made)->Estimate(dense, "e").good, 0.8, 1e-9);
-  EXPECT_EQ((*made)->Estimate(sparse, "e").near, 4);
-  EXPECT_EQ((*made)->Estimate(sparse, "e").guarded, -1);
+  EXPECT_NEAR((*neighbours)->Estimate(dense, "e").good, 0.8, 1e-9);
+  EXPECT_EQ((*neighbours)->Estimate(sparse, "e").near, 4);
+  EXPECT_EQ((*neighbours)->Estimate(sparse, "e").guarded, -1);
 }
 
 TEST(OutcomeNeighboursTest, PartsOfOutcomesCountInQuartersRoundedDown) {
@@ -216,9 +216,9 @@ TEST_F(OutcomesFile, OtherCandidatesAndOtherEmbeddingsAreLeftOut) {
 {"embedding": [1, 0], "outcomes": {"large": true}}
 {"embedding": [1, 0, 0], "outcomes": {"small": true}, "embedding_model": "other"}
 )");
-  const auto made = OutcomeNeighbours::Load(path, {.embedding_model = "e", .candidate = "small"});
-  ASSERT_TRUE(made.ok()) << made.status();
-  EXPECT_EQ((*made)->size(), 2u);
+  const auto neighbours = OutcomeNeighbours::Load(path, {.embedding_model = "e", .candidate = "small"});
+  ASSERT_TRUE(neighbours.ok()) << neighbours.status();
+  EXPECT_EQ((*neighbours)->size(), 2u);
   EXPECT_FALSE(OutcomeNeighbours::Load(path, {.embedding_model = "e", .candidate = "unknown"}).ok());
 }
 

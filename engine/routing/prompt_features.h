@@ -45,18 +45,18 @@ class BucketSet {
     for (; slots_[at] != 0; at = (at + 1) % kSlots) {
       if (slots_[at] == bucket + 1) return false;
     }
-    if (size_ == kMost) return false;
+    if (size_ == kMaxEntries) return false;
     slots_[at] = bucket + 1;
     ++size_;
     return true;
   }
   int size() const { return size_; }
-  bool full() const { return size_ == kMost; }
+  bool full() const { return size_ == kMaxEntries; }
 
  private:
   static constexpr int kSlotBits = 12;
   static constexpr size_t kSlots = size_t{1} << kSlotBits;
-  static constexpr int kMost = kSlots * 3 / 4;
+  static constexpr int kMaxEntries = kSlots * 3 / 4;
   std::array<uint32_t, kSlots> slots_ = {};
   int size_ = 0;
 };

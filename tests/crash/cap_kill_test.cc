@@ -27,7 +27,7 @@ class CapKillTest : public KilledEngineTest {
           budget_settings { dispatch_expires_after: "24h" presumed_final_after: "240h" })") {}
 
   // Until there is no money for a small call.
-  static void Spend(Engine* engine, uint64_t seed, Told* told) {
+  static void Spend(Engine* engine, uint64_t seed, Reported* reported) {
     std::mt19937_64 random(seed);
     Decision decision;
     for (int refused = 0; refused < 20;) {
@@ -35,7 +35,7 @@ class CapKillTest : public KilledEngineTest {
       request.tenant = "t";
       request.input_tokens = static_cast<int64_t>(random() % 300);
       request.max_output_tokens = 1 + static_cast<int64_t>(random() % 40);
-      refused = Call(engine, request, &random, &decision, told) == Came::kRefused ? refused + 1 : 0;
+      refused = Call(engine, request, &random, &decision, reported) == Came::kRefused ? refused + 1 : 0;
     }
   }
 };
@@ -56,9 +56,9 @@ TEST_F(CapKillTest, SixtyFourThreadsAndKillsNeverSpendMoreThanFiveDollars) {
           LogAudit::Of(ledger(), [&](auto, auto, int64_t nanos) { most = std::max(most, sum += nanos); });
       ASSERT_LE(most, kCapNanos) << "history " << histories << " round " << round;
       // What was told to be settled is there; at most one more of each thread and process.
-      ASSERT_GE(audit.settled_nanos, told().settled_nanos.load());
-      ASSERT_GE(audit.settlements, told().settlements.load());
-      ASSERT_LE(audit.settlements, told().settlements.load() + kThreads * (round + 1));
+      ASSERT_GE(audit.settled_nanos, reported().settled_nanos.load());
+      ASSERT_GE(audit.settlements, reported().settlements.load());
+      ASSERT_LE(audit.settlements, reported().settlements.load() + kThreads * (round + 1));
       if (exhausted) {
         EXPECT_GT(audit.settled_nanos + audit.open_nanos, kCapNanos - kCapNanos / 50)
             << "money was left unused";

@@ -43,7 +43,7 @@ KilledEngineTest::~KilledEngineTest() { std::filesystem::remove_all(folder_); }
 
 void KilledEngineTest::BeginHistory() {
   std::filesystem::remove_all(ledger());
-  new (&*told_) Told{};
+  new (&*reported_) Reported{};
 }
 
 void KilledEngineTest::WorkUntilKilled(uint64_t seed, const Work& work) {
@@ -59,18 +59,20 @@ void KilledEngineTest::WorkUntilKilled(uint64_t seed, const Work& work) {
   }
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t)
-    threads.emplace_back([&, t] { work(engine->get(), seed * 1000 + static_cast<uint64_t>(t), &*told_); });
+    threads.emplace_back(
+        [&, t] { work(engine->get(), seed * 1000 + static_cast<uint64_t>(t), &*reported_); });
   for (std::thread& thread : threads) thread.join();
   _exit(0);
 }
 
 bool KilledEngineTest::RunAndKill(uint64_t seed, unsigned micros, const Work& work) {
-  const int64_t before = told_->settlements.load();
+  const int64_t before = reported_->settlements.load();
   const pid_t child = fork();
   if (child == 0) WorkUntilKilled(seed, work);
   int status = 0;
   pid_t ended = 0;
-  while (told_->settlements.load() == before && (ended = waitpid(child, &status, WNOHANG)) == 0) usleep(200);
+  while (reported_->settlements.load() == before && (ended = waitpid(child, &status, WNOHANG)) == 0)
+    usleep(200);
   if (ended == 0) {
     usleep(micros);
     kill(child, SIGKILL);
@@ -81,7 +83,7 @@ bool KilledEngineTest::RunAndKill(uint64_t seed, unsigned micros, const Work& wo
 }
 
 KilledEngineTest::Came KilledEngineTest::Call(Engine* engine, const Request& request, std::mt19937_64* random,
-                                              Decision* decision, Told* told) {
+                                              Decision* decision, Reported* reported) {
   engine->Decide(request, decision);
   if (decision->action != Action::kDispatch) return Came::kRefused;
   const bool dispatch = (*random)() % 16 != 0;
@@ -100,8 +102,8 @@ KilledEngineTest::Came KilledEngineTest::Call(Engine* engine, const Request& req
   outcome.usage = &usage;
   const Settlement settlement = engine->Settle(decision->ticket, outcome);
   if (settlement.result != SettleResult::kSettled) return Came::kToNothing;
-  told->settled_nanos.fetch_add(settlement.cost_nanos);
-  told->settlements.fetch_add(1);
+  reported->settled_nanos.fetch_add(settlement.cost_nanos);
+  reported->settlements.fetch_add(1);
   engine->Settle(decision->ticket, outcome);
   return Came::kToLog;
 }

@@ -16,8 +16,8 @@
 
 namespace purser {
 
-// What a process that is going to be killed tells of itself.
-struct Told {
+// What a process that is going to be killed reports of itself.
+struct Reported {
   std::atomic<int64_t> settled_nanos;  // Of settlements that returned.
   std::atomic<int64_t> settlements;
 };
@@ -51,7 +51,7 @@ class KilledEngineTest : public ::testing::Test {
   static constexpr int kThreads = 64;
 
   // One thread's part: spends until there is no more money or work.
-  using Work = std::function<void(Engine* engine, uint64_t seed, Told* told)>;
+  using Work = std::function<void(Engine* engine, uint64_t seed, Reported* reported)>;
   // What came of a call: it was refused, or left nothing in the log, or is in the log.
   enum class Came { kRefused, kToNothing, kToLog };
 
@@ -67,17 +67,17 @@ class KilledEngineTest : public ::testing::Test {
   // One call: decides, dispatches and settles, voids or is forgotten; settled twice, as networks do. False:
   // it was not granted.
   static Came Call(Engine* engine, const Request& request, std::mt19937_64* random, Decision* decision,
-                   Told* told);
+                   Reported* reported);
 
   std::string ledger() const { return folder_ + "/ledger"; }
-  const Told& told() const { return *told_; }
+  const Reported& reported() const { return *reported_; }
 
  private:
   [[noreturn]] void WorkUntilKilled(uint64_t seed, const Work& work);
 
   const std::string folder_;
   const std::string policy_;
-  const Surviving<Told> told_;
+  const Surviving<Reported> reported_;
 };
 
 }  // namespace purser

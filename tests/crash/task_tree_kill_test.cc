@@ -58,7 +58,7 @@ class TaskTreeKillTest : public KilledEngineTest {
 
   // False: refused. A call of size 20 is held at up to $0.0008.
   bool CallOf(int64_t tree, int node, int size, Engine* engine, std::mt19937_64* random, Decision* decision,
-              Told* told) {
+              Reported* reported) {
     if (node > 0 && !trees_->began[tree][ParentOf(node)]) return false;
     const std::string task = NameOf(tree, node), parent = NameOf(tree, ParentOf(node));
     Request request;
@@ -67,14 +67,14 @@ class TaskTreeKillTest : public KilledEngineTest {
     if (node > 0) request.parent_task = parent;
     request.input_tokens = static_cast<int64_t>((*random)() % static_cast<uint64_t>(3 * size));
     request.max_output_tokens = 1 + static_cast<int64_t>((*random)() % static_cast<uint64_t>(2 * size));
-    const Came came = Call(engine, request, random, decision, told);
+    const Came came = Call(engine, request, random, decision, reported);
     if (came == Came::kToLog) trees_->began[tree][node] = true;
     return came != Came::kRefused;
   }
 
   // Takes tree after tree. In most of them every task makes a call or two, which together are about what the
   // root may spend; in the others one task at some level spends alone until it is stopped.
-  void Spend(Engine* engine, uint64_t seed, Told* told) {
+  void Spend(Engine* engine, uint64_t seed, Reported* reported) {
     std::mt19937_64 random(seed);
     Decision decision;
     for (int64_t tree; (tree = trees_->next.fetch_add(1)) < kTrees;) {
@@ -83,18 +83,19 @@ class TaskTreeKillTest : public KilledEngineTest {
         std::vector<int> path = {greedy};
         while (path.back() > 0) path.push_back(ParentOf(path.back()));
         for (auto node = path.rbegin(); node != path.rend(); ++node) {
-          while (!trees_->began[tree][*node] && CallOf(tree, *node, 1, engine, &random, &decision, told)) {
+          while (!trees_->began[tree][*node] &&
+                 CallOf(tree, *node, 1, engine, &random, &decision, reported)) {
           }
         }
         for (int refused = 0; refused < 10;)
-          refused += CallOf(tree, greedy, 20, engine, &random, &decision, told) ? 0 : 1;
+          refused += CallOf(tree, greedy, 20, engine, &random, &decision, reported) ? 0 : 1;
         continue;
       }
       for (int node = 0; node < kTasksOfATree; ++node) {
         for (int calls = 1 + static_cast<int>(random() % 2); calls > 0; --calls) {
           // One in sixteen of another tree, which an earlier process may have begun.
           const int64_t of = random() % 16 == 0 ? static_cast<int64_t>(random() % (tree + 1)) : tree;
-          (void)CallOf(of, node, 4, engine, &random, &decision, told);
+          (void)CallOf(of, node, 4, engine, &random, &decision, reported);
         }
         if (random() % 64 == 0) engine->EndTask("t", NameOf(tree, node));
       }
@@ -110,7 +111,9 @@ void TaskTreeKillTest::RunHistory(std::mt19937_64* random) {
   BeginHistory();
   new (&*trees_) Trees{};
   int kills = 0;
-  const auto spend = [this](Engine* engine, uint64_t seed, Told* told) { Spend(engine, seed, told); };
+  const auto spend = [this](Engine* engine, uint64_t seed, Reported* reported) {
+    Spend(engine, seed, reported);
+  };
   while (!RunAndKill((*random)(), 20'000 + static_cast<unsigned>((*random)() % 300'000), spend)) ++kills;
 
   struct Task {
@@ -131,9 +134,9 @@ void TaskTreeKillTest::RunHistory(std::mt19937_64* random) {
           task = &tasks[task->parent];
         }
       });
-  ASSERT_GE(audit.settled_nanos, told().settled_nanos.load());
-  ASSERT_GE(audit.settlements, told().settlements.load());
-  ASSERT_LE(audit.settlements, told().settlements.load() + kThreads * (kills + 1));
+  ASSERT_GE(audit.settled_nanos, reported().settled_nanos.load());
+  ASSERT_GE(audit.settlements, reported().settlements.load());
+  ASSERT_LE(audit.settlements, reported().settlements.load() + kThreads * (kills + 1));
 
   // Caps were reached at every level, or this would prove little.
   std::array<int, kLevels> full = {};

@@ -25,9 +25,9 @@
 namespace purser::routing {
 namespace {
 
-int64_t Stated(const char* variable, int64_t otherwise) {
+int64_t Stated(const char* variable, int64_t fallback) {
   const char* stated = std::getenv(variable);
-  return stated == nullptr ? otherwise : std::max<int64_t>(1, std::atoll(stated));
+  return stated == nullptr ? fallback : std::max<int64_t>(1, std::atoll(stated));
 }
 
 // A request and what the engine would know about it; keeps what its views show.

@@ -11,9 +11,9 @@
 namespace purser::budget {
 namespace {
 
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+uint64_t FromEnvironment(const char* name, uint64_t fallback) {
   const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+  return text == nullptr ? fallback : std::strtoull(text, nullptr, 10);
 }
 
 TEST(Simulation, AccountsDoWhatTheAuditorSays) {

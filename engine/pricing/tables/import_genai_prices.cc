@@ -12,7 +12,7 @@
 namespace purser::pricing {
 namespace {
 
-absl::Status Bad(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status InvalidTable(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
 
 struct Unit {
   absl::string_view suffix;   // Of the price's key.
@@ -28,17 +28,17 @@ constexpr Unit kUnits[] = {
 absl::Status AddRate(const std::string& key, const JsonTree& value, prices::Sheet* sheet) {
   const Unit* unit = std::find_if(std::begin(kUnits), std::end(kUnits),
                                   [&](const Unit& u) { return absl::EndsWith(key, u.suffix); });
-  if (unit == std::end(kUnits)) return Bad(absl::StrCat("unknown key \"", key, "\""));
+  if (unit == std::end(kUnits)) return InvalidTable(absl::StrCat("unknown key \"", key, "\""));
   const std::string name = absl::StrCat(absl::StripSuffix(key, unit->suffix), unit->counted);
   const auto meter = FindMeter(name);
-  if (!meter) return Bad(absl::StrCat("unknown key \"", key, "\""));
+  if (!meter) return InvalidTable(absl::StrCat("unknown key \"", key, "\""));
   prices::Rate* rate = sheet->add_rates();
   rate->set_meter(name);
   const bool of_tokens = FactsOf(*meter).counted == Counted::kTokens;
   if (!of_tokens || unit->per != 1'000'000) rate->set_per(unit->per);
   bool free = false;
   const auto fail = [&](const absl::Status& status) {
-    return Bad(absl::StrCat(key, ": ", status.message()));
+    return InvalidTable(absl::StrCat(key, ": ", status.message()));
   };
   if (!value.is_object()) {
     if (absl::Status status = SetPrice(value, 0, rate->mutable_usd(), &free); !status.ok())
@@ -49,7 +49,7 @@ absl::Status AddRate(const std::string& key, const JsonTree& value, prices::Shee
   const JsonTree* base = value.Find("base");
   const JsonTree* tiers = value.Find("tiers");
   if (base == nullptr || tiers == nullptr || !tiers->is_array())
-    return Bad(absl::StrCat(key, ": not a price"));
+    return InvalidTable(absl::StrCat(key, ": not a price"));
   if (absl::Status status = SetPrice(*base, 0, rate->mutable_usd(), &free); !status.ok()) return fail(status);
   if (free) rate->set_free(true);
   if (!of_tokens) rate->set_sized_by("input_tokens");
@@ -58,7 +58,7 @@ absl::Status AddRate(const std::string& key, const JsonTree& value, prices::Shee
     const JsonTree* price = tier.Find("price");
     int64_t above = 0;
     if (start == nullptr || price == nullptr || !absl::SimpleAtoi(start->text, &above)) {
-      return Bad(absl::StrCat(key, ": not a tier"));
+      return InvalidTable(absl::StrCat(key, ": not a tier"));
     }
     prices::Tier* to = rate->add_tiers();
     to->set_above(above);
@@ -74,7 +74,7 @@ absl::Status AddRate(const std::string& key, const JsonTree& value, prices::Shee
 
 // {"or": [{"equals": "a"}, {"starts_with": "b"}]}
 absl::Status AddMatch(const JsonTree& from, prices::Match* to) {
-  if (!from.is_object() || from.members.size() != 1) return Bad("not a match");
+  if (!from.is_object() || from.members.size() != 1) return InvalidTable("not a match");
   const auto& [kind, value] = from.members.front();
   if (kind == "or") {
     for (const JsonTree& item : value.items) {
@@ -90,7 +90,7 @@ absl::Status AddMatch(const JsonTree& from, prices::Match* to) {
     }
     return absl::OkStatus();
   }
-  if (!value.is_string()) return Bad("not a match");
+  if (!value.is_string()) return InvalidTable("not a match");
   if (kind == "equals") {
     to->add_equals(value.text);
   } else if (kind == "starts_with") {
@@ -102,7 +102,7 @@ absl::Status AddMatch(const JsonTree& from, prices::Match* to) {
   } else if (kind == "regex") {
     to->add_regex(value.text);
   } else {
-    return Bad(absl::StrCat("unknown match \"", kind, "\""));
+    return InvalidTable(absl::StrCat("unknown match \"", kind, "\""));
   }
   return absl::OkStatus();
 }
@@ -123,12 +123,12 @@ absl::Status AddConstraint(const JsonTree& constraint, prices::Sheet* sheet) {
   }
   const std::string_view start = constraint.StringAt("start_time");
   const std::string_view end = constraint.StringAt("end_time");
-  if (start.empty() || end.empty()) return Bad("unknown constraint");
+  if (start.empty() || end.empty()) return InvalidTable("unknown constraint");
   prices::Window* window = sheet->add_windows();
   std::string start_zone, end_zone;
   window->set_from(TimeOfDay(start, &start_zone));
   window->set_until(TimeOfDay(end, &end_zone));
-  if (start_zone != end_zone) return Bad("a window whose ends are in different zones");
+  if (start_zone != end_zone) return InvalidTable("a window whose ends are in different zones");
   window->set_zone(start_zone);
   return absl::OkStatus();
 }
@@ -138,13 +138,13 @@ absl::Status AddConditional(const JsonTree& list, prices::Model* model) {
   for (auto it = list.items.rbegin(); it != list.items.rend(); ++it) {
     const JsonTree* constraint = it->Find("constraint");
     const JsonTree* rates = it->Find("prices");
-    if (rates == nullptr) return Bad("no prices");
+    if (rates == nullptr) return InvalidTable("no prices");
     prices::Sheet* sheet = model->add_sheets();
     if (absl::Status status = AddGenaiRates(*rates, sheet); !status.ok()) return status;
     if (constraint == nullptr || constraint->type == JsonTree::Type::kNull) return absl::OkStatus();
     if (absl::Status status = AddConstraint(*constraint, sheet); !status.ok()) return status;
   }
-  if (list.items.empty()) return Bad("no prices");
+  if (list.items.empty()) return InvalidTable("no prices");
   return AddGenaiRates(*list.items.front().Find("prices"), model->add_sheets());
 }
 
@@ -167,7 +167,7 @@ absl::Status AddModel(const JsonTree& from, const std::string& provider, prices:
     if (absl::SimpleAtoi(window->text, &tokens)) model->set_context_window(tokens);
   }
   const JsonTree* rates = from.Find("prices");
-  if (rates == nullptr) return Bad("no prices");
+  if (rates == nullptr) return InvalidTable("no prices");
   if (rates->is_object() && rates->members.empty()) {
     // The table's way to say that a model is free (":free", "moderation" ...).
     prices::Sheet* sheet = model->add_sheets();
@@ -189,7 +189,7 @@ void AddPath(const JsonTree& from, google::protobuf::RepeatedPtrField<std::strin
       continue;
     }
     const JsonTree* match = step.Find("match");
-    const auto said = [&](const char* kind) {
+    const auto pattern = [&](const char* kind) {
       return match == nullptr ? std::string_view() : match->StringAt(kind);
     };
     struct Form {
@@ -198,9 +198,9 @@ void AddPath(const JsonTree& from, google::protobuf::RepeatedPtrField<std::strin
     };
     for (const Form form : {Form{"equals", "="}, Form{"starts_with", "^="}, Form{"ends_with", "$="},
                             Form{"contains", "*="}, Form{"regex", "~="}}) {
-      if (said(form.kind).empty()) continue;
+      if (pattern(form.kind).empty()) continue;
       *path->Add() = absl::StrCat("[", std::string(step.StringAt("field")), form.sign,
-                                  std::string(said(form.kind)), "]");
+                                  std::string(pattern(form.kind)), "]");
     }
   }
 }
@@ -255,7 +255,7 @@ absl::Status AddProvider(const JsonTree& from, prices::Provider* provider, Impor
 }  // namespace
 
 absl::Status AddGenaiRates(const JsonTree& rates, prices::Sheet* sheet) {
-  if (!rates.is_object()) return Bad("not prices");
+  if (!rates.is_object()) return InvalidTable("not prices");
   for (const auto& [key, value] : rates.members) {
     if (value.type == JsonTree::Type::kNull) continue;
     if (absl::Status status = AddRate(key, value, sheet); !status.ok()) return status;
@@ -269,7 +269,7 @@ absl::StatusOr<prices::PriceBook> ImportGenaiPrices(std::string_view json, const
   if (!table.ok()) return table.status();
   const JsonTree* providers = table->is_object() ? table->Find("providers") : &*table;
   if (providers == nullptr || !providers->is_array()) {
-    return Bad("not genai-prices' table; expected a list of providers with their models");
+    return InvalidTable("not genai-prices' table; expected a list of providers with their models");
   }
   prices::PriceBook book;
   prices::Source* source = book.add_sources();

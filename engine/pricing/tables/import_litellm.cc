@@ -16,7 +16,7 @@
 namespace purser::pricing {
 namespace {
 
-absl::Status Bad(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status InvalidTable(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
 
 // The rates of one price list, before it is a sheet. A price is the text of the number and how it is scaled.
 struct Price {
@@ -38,9 +38,10 @@ absl::Status AddRate(Meter meter, const TieredPrice& tiered, bool inclusive, pri
   prices::Rate* rate = sheet->add_rates();
   rate->set_meter(std::string(NameOf(meter)));
   const auto fail = [&](const absl::Status& status) {
-    return Bad(absl::StrCat(rate->meter(), ": ", status.message()));
+    return InvalidTable(absl::StrCat(rate->meter(), ": ", status.message()));
   };
-  if (tiered.base.number == nullptr) return Bad(absl::StrCat(rate->meter(), ": a tier without a base price"));
+  if (tiered.base.number == nullptr)
+    return InvalidTable(absl::StrCat(rate->meter(), ": a tier without a base price"));
   bool free = false;
   if (absl::Status status = AddPrice(tiered.base, rate->mutable_usd(), &free); !status.ok())
     return fail(status);
@@ -99,7 +100,7 @@ absl::Status RowImporter::CheckKeys(bool allow_suspicious) {
         break;
       case LiteLlmKey::kUnknownPrice:
         if (!allow_suspicious)
-          return Bad(absl::StrCat("suspicious: unknown key \"", key, "\" that sounds like a price"));
+          return InvalidTable(absl::StrCat("suspicious: unknown key \"", key, "\" that sounds like a price"));
         report_->Note(name_, absl::StrCat("without the unknown key \"", key, "\""));
         break;
       case LiteLlmKey::kUnknown:
@@ -141,18 +142,18 @@ absl::Status RowImporter::CollectRanges(const JsonTree& ranges) {
   for (const JsonTree& item : ranges.items) {
     const JsonTree* range = item.Find("range");
     if (range == nullptr || range->items.size() != 2) {
-      return Bad("tiers by something else than input tokens, which no meter counts");
+      return InvalidTable("tiers by something else than input tokens, which no meter counts");
     }
     const auto start = ParseDecimal(range->items[0].text);
     int64_t tokens = 0;
     if (!start || !absl::SimpleAtoi(ToPlainString(*start), &tokens))
-      return Bad("a range that does not start at a count");
+      return InvalidTable("a range that does not start at a count");
     Range one{tokens, {}};
     for (const auto& [key, value] : item.members) {
       if (key == "range") continue;
       const auto rate = ParseLiteLlmRateKey(key);
       if (!rate || rate->above != 0 || !rate->service_tier.empty()) {
-        return Bad(absl::StrCat("suspicious: unknown key \"", key, "\" in a range"));
+        return InvalidTable(absl::StrCat("suspicious: unknown key \"", key, "\" in a range"));
       }
       one.prices[rate->meter] = {&value, rate->shift};
       meters.insert(rate->meter);
@@ -160,7 +161,7 @@ absl::Status RowImporter::CollectRanges(const JsonTree& ranges) {
     found.push_back(std::move(one));
   }
   std::sort(found.begin(), found.end(), [](const Range& a, const Range& b) { return a.start < b.start; });
-  if (found.empty() || found.front().start != 0) return Bad("ranges that do not start at 0");
+  if (found.empty() || found.front().start != 0) return InvalidTable("ranges that do not start at 0");
   PriceList& standard = lists_[""];
   for (auto it = standard.begin(); it != standard.end();) {
     it = FactsOf(it->first).counted == Counted::kTokens ? standard.erase(it) : std::next(it);
@@ -172,7 +173,7 @@ absl::Status RowImporter::CollectRanges(const JsonTree& ranges) {
     for (const Range& range : found) {
       auto price = range.prices.find(meter);
       if (price == range.prices.end()) price = range.prices.find(parent);
-      if (price == range.prices.end()) return Bad("a range without a price of input or output");
+      if (price == range.prices.end()) return InvalidTable("a range without a price of input or output");
       if (range.start == 0) {
         tiered.base = price->second;
       } else {
@@ -245,13 +246,14 @@ absl::Status RowImporter::AddSheet(const PriceList& list, const std::string& ser
 absl::Status AddWindows(const JsonTree& hours, const JsonTree* weekdays, prices::Sheet* sheet) {
   const auto add = [&](const std::string& text) {
     const size_t dash = text.find('-');
-    if (dash == std::string::npos) return Bad(absl::StrCat("\"", text, "\" are not hours"));
+    if (dash == std::string::npos) return InvalidTable(absl::StrCat("\"", text, "\" are not hours"));
     prices::Window* window = sheet->add_windows();
     window->set_from(text.substr(0, dash));
     window->set_until(text.substr(dash + 1));
     for (const JsonTree& day : weekdays == nullptr ? std::vector<JsonTree>() : weekdays->items) {
       int number = 0;
-      if (!absl::SimpleAtoi(day.text, &number) || number < 1 || number > 7) return Bad("weekdays are 1 to 7");
+      if (!absl::SimpleAtoi(day.text, &number) || number < 1 || number > 7)
+        return InvalidTable("weekdays are 1 to 7");
       window->add_weekdays(static_cast<prices::Weekday>(number));
     }
     return absl::OkStatus();
@@ -269,7 +271,7 @@ absl::Status RowImporter::AddOffPeak(const JsonTree& off_peak) {
     if (key == "windows" || key == "hours_utc" || key == "weekdays") continue;
     const auto rate = ParseLiteLlmRateKey(key);
     if (!rate || rate->above != 0)
-      return Bad(absl::StrCat("suspicious: unknown key \"", key, "\" in off_peak_pricing"));
+      return InvalidTable(absl::StrCat("suspicious: unknown key \"", key, "\" in off_peak_pricing"));
     list[rate->meter] = {{&value, rate->shift}, {}, false};
   }
   if (absl::Status status = AddSheet(list, "", ""); !status.ok()) return status;
@@ -281,12 +283,12 @@ absl::Status RowImporter::AddOffPeak(const JsonTree& off_peak) {
   if (const JsonTree* windows = off_peak.Find("windows")) {
     for (const JsonTree& window : windows->items) {
       const JsonTree* hours = window.Find("hours_utc");
-      if (hours == nullptr) return Bad("a window without hours_utc");
+      if (hours == nullptr) return InvalidTable("a window without hours_utc");
       if (absl::Status status = AddWindows(*hours, window.Find("weekdays"), sheet); !status.ok())
         return status;
     }
   }
-  if (sheet->windows().empty()) return Bad("off_peak_pricing without hours");
+  if (sheet->windows().empty()) return InvalidTable("off_peak_pricing without hours");
   return absl::OkStatus();
 }
 
@@ -409,7 +411,8 @@ absl::StatusOr<prices::PriceBook> ImportLiteLlm(std::string_view json, const Imp
                                                 ImportReport* report) {
   absl::StatusOr<JsonTree> table = ParseJsonTree(json);
   if (!table.ok()) return table.status();
-  if (!table->is_object()) return Bad("not LiteLLM's table; expected an object with a member per model");
+  if (!table->is_object())
+    return InvalidTable("not LiteLLM's table; expected an object with a member per model");
   prices::PriceBook book;
   prices::Source* source = book.add_sources();
   source->set_name(options.source_name.empty() ? "BerriAI/litellm model_prices_and_context_window.json"

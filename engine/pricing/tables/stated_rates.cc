@@ -16,7 +16,7 @@
 namespace purser::pricing {
 namespace {
 
-absl::Status Bad(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
+absl::Status InvalidRates(std::string message) { return absl::InvalidArgumentError(std::move(message)); }
 
 constexpr absl::string_view kGenaiSuffixes[] = {"_mtok",   "_kcount", "_hours",
                                                 "_mchars", "_kpages", "_gpixels"};
@@ -69,7 +69,7 @@ absl::Status AddShortRates(const JsonTree& rates, int64_t unit, prices::Sheet* s
   std::map<Meter, prices::Rate> by_meter;
   for (const auto& [key, value] : rates.members) {
     const auto parsed = ParseShortKey(key);
-    if (!parsed) return Bad(absl::StrCat("unknown rate \"", key, "\""));
+    if (!parsed) return InvalidRates(absl::StrCat("unknown rate \"", key, "\""));
     prices::Rate& rate = by_meter[parsed->meter];
     rate.set_meter(std::string(NameOf(parsed->meter)));
     rate.set_per(parsed->effective ? 1 : unit);
@@ -95,7 +95,7 @@ absl::Status AddShortRates(const JsonTree& rates, int64_t unit, prices::Sheet* s
 // LiteLLM's keys: factors instead of rates. Nothing if the key is none of these.
 absl::Status ApplyMultiplier(absl::string_view key, const std::string& factor_text, prices::Model* model) {
   const auto factor = ParseDecimal(factor_text);
-  if (!factor) return Bad(absl::StrCat(key, ": not a factor"));
+  if (!factor) return InvalidRates(absl::StrCat(key, ": not a factor"));
   for (prices::Sheet& sheet : *model->mutable_sheets()) {
     if (key == "tier_multiplier") {
       sheet.set_multiplier(factor_text);
@@ -106,7 +106,7 @@ absl::Status ApplyMultiplier(absl::string_view key, const std::string& factor_te
     const size_t k = rest.find("k_");
     if (!absl::ConsumePrefix(&rest, "above_") || k == absl::string_view::npos ||
         !absl::SimpleAtoi(rest.substr(0, rest.find("k_")), &thousands)) {
-      return Bad(absl::StrCat("unknown rate \"", key, "\""));
+      return InvalidRates(absl::StrCat("unknown rate \"", key, "\""));
     }
     const Direction direction = absl::StrContains(key, "_output_") ? Direction::kOutput : Direction::kInput;
     for (prices::Rate& rate : *sheet.mutable_rates()) {
@@ -166,7 +166,7 @@ absl::Status AddLiteLlm(const JsonTree& rates, prices::Model* model) {
 
 absl::StatusOr<prices::Model> ModelFromStatedRates(const JsonTree& rates, std::string_view provider,
                                                    int64_t unit) {
-  if (!rates.is_object() || rates.members.empty()) return Bad("no rates are stated");
+  if (!rates.is_object() || rates.members.empty()) return InvalidRates("no rates are stated");
   prices::Model model;
   model.set_id("stated rates");
   model.set_provider(provider.empty() ? "stated" : std::string(provider));
@@ -183,7 +183,7 @@ absl::StatusOr<prices::Model> ModelFromStatedRates(const JsonTree& rates, std::s
     status = AddLiteLlm(rates, &model);
   }
   if (!status.ok()) return status;
-  if (model.sheets().empty()) return Bad("no rates are stated");
+  if (model.sheets().empty()) return InvalidRates("no rates are stated");
   return model;
 }
 
