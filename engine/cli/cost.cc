@@ -36,7 +36,8 @@ struct CostOptions {
   bool items = false;
 };
 
-// One line of input; views into the parser's buffers, the two blocks as they stand in the text.
+// One line of input, the blocks as they stand in the text: a response goes to the reader of usage byte for
+// byte, which is why this is read with simdjson and not with nlohmann.
 struct Case {
   std::string id;
   std::string provider;

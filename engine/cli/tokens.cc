@@ -4,12 +4,12 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/cli/verbs.h"
 #include "engine/estimates/token_estimate.h"
 #include "nlohmann/json.hpp"
-#include "simdjson.h"
 
 namespace purser::cli {
 namespace {
@@ -22,18 +22,15 @@ struct TokensOptions {
 };
 
 // Reads the two fields; what else the line has is passed over. An error says what is wrong with the line.
-std::string ReadLine(simdjson::dom::parser* parser, const std::string& line, nlohmann::ordered_json* id,
-                     std::string_view* text) {
-  simdjson::dom::element document;
-  if (const auto error = parser->parse(line).get(document))
-    return absl::StrCat("not JSON: ", simdjson::error_message(error));
-  simdjson::dom::object object;
-  if (document.get(object)) return "not a JSON object; expected {\"id\": ..., \"text\": ...}";
-  simdjson::dom::element field;
-  if (object["text"].get(field)) return "has no \"text\"";
-  if (field.get(*text)) return "its \"text\" is not a string";
-  *id = nullptr;
-  if (!object["id"].get(field)) *id = nlohmann::ordered_json::parse(simdjson::minify(field));
+std::string ReadLine(const std::string& line, nlohmann::ordered_json* id, std::string* text) {
+  auto object = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (object.is_discarded()) return "not JSON";
+  if (!object.is_object()) return "not a JSON object; expected {\"id\": ..., \"text\": ...}";
+  const auto found = object.find("text");
+  if (found == object.end()) return "has no \"text\"";
+  if (!found->is_string()) return "its \"text\" is not a string";
+  *text = std::move(found->get_ref<std::string&>());
+  *id = object.value("id", nlohmann::ordered_json());
   return "";
 }
 
@@ -48,7 +45,6 @@ void Tokens(const TokensOptions& options) {
     Fail("tokens",
          absl::StrCat("no tokenizer family is named \"", options.family, "\"; use one of: ", known));
   }
-  simdjson::dom::parser parser;
   std::string line;
   int64_t number = 0, bad = 0;
   std::ios::sync_with_stdio(false);
@@ -56,8 +52,8 @@ void Tokens(const TokensOptions& options) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     nlohmann::ordered_json id;
-    std::string_view text;
-    if (const std::string error = ReadLine(&parser, line, &id, &text); !error.empty()) {
+    std::string text;
+    if (const std::string error = ReadLine(line, &id, &text); !error.empty()) {
       ++bad;
       std::fprintf(stderr, "purser tokens: line %lld: %s\n", static_cast<long long>(number), error.c_str());
       continue;

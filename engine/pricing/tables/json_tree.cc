@@ -1,78 +1,88 @@
+// JSON is read with simdjson where calls wait for it (usage blocks of responses, usage_block.cc) or where a
+// part has to be handed on exactly as it was written (`purser cost`), and with nlohmann elsewhere, as here.
+
 #include "engine/pricing/tables/json_tree.h"
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "simdjson.h"
+#include "nlohmann/json.hpp"
 
 namespace purser::pricing {
 namespace {
 
-namespace ondemand = simdjson::ondemand;
+using Json = nlohmann::json;
 
-constexpr int kMaxDepth = 64;
+constexpr size_t kMaxDepth = 64;
 
-simdjson::error_code Build(ondemand::value value, int depth, JsonTree* tree) {
-  if (depth > kMaxDepth) return simdjson::DEPTH_ERROR;
-  ondemand::json_type type;
-  if (auto error = value.type().get(type)) return error;
-  switch (type) {
-    case ondemand::json_type::object: {
-      tree->type = JsonTree::Type::kObject;
-      ondemand::object object;
-      if (auto error = value.get_object().get(object)) return error;
-      for (auto field : object) {
-        std::string_view key;
-        ondemand::value member;
-        if (auto error = field.unescaped_key().get(key)) return error;
-        tree->members.emplace_back(std::string(key), JsonTree());
-        if (auto error = field.value().get(member)) return error;
-        if (auto error = Build(member, depth + 1, &tree->members.back().second)) return error;
-      }
-      return simdjson::SUCCESS;
-    }
-    case ondemand::json_type::array: {
-      tree->type = JsonTree::Type::kArray;
-      ondemand::array array;
-      if (auto error = value.get_array().get(array)) return error;
-      for (auto item : array) {
-        ondemand::value member;
-        if (auto error = item.get(member)) return error;
-        tree->items.emplace_back();
-        if (auto error = Build(member, depth + 1, &tree->items.back())) return error;
-      }
-      return simdjson::SUCCESS;
-    }
-    case ondemand::json_type::string: {
-      tree->type = JsonTree::Type::kString;
-      std::string_view text;
-      if (auto error = value.get_string().get(text)) return error;
-      tree->text = std::string(text);
-      return simdjson::SUCCESS;
-    }
-    case ondemand::json_type::number: {
-      tree->type = JsonTree::Type::kNumber;
-      const std::string_view raw = value.raw_json_token();
-      tree->text = std::string(absl::StripAsciiWhitespace(absl::string_view(raw.data(), raw.size())));
-      double checked;
-      return value.get_double().get(checked);
-    }
-    case ondemand::json_type::boolean: {
-      tree->type = JsonTree::Type::kBool;
-      bool truth;
-      if (auto error = value.get_bool().get(truth)) return error;
-      tree->text = truth ? "true" : "false";
-      return simdjson::SUCCESS;
-    }
-    case ondemand::json_type::null: {
-      tree->type = JsonTree::Type::kNull;
-      bool null = false;
-      if (auto error = value.is_null().get(null)) return error;
-      return null ? simdjson::SUCCESS : simdjson::N_ATOM_ERROR;
-    }
+// Called by nlohmann's parser; false ends parsing.
+class TreeBuilder : public nlohmann::json_sax<Json> {
+ public:
+  explicit TreeBuilder(JsonTree* root) : root_(root) {}
+
+  const std::string& error() const { return error_; }
+
+  bool null() override { return Add(JsonTree::Type::kNull, ""); }
+  bool boolean(bool value) override { return Add(JsonTree::Type::kBool, value ? "true" : "false"); }
+  bool number_integer(number_integer_t value) override {
+    return Add(JsonTree::Type::kNumber, absl::StrCat(value));
   }
-  return simdjson::INCORRECT_TYPE;
-}
+  bool number_unsigned(number_unsigned_t value) override {
+    return Add(JsonTree::Type::kNumber, absl::StrCat(value));
+  }
+  // Integers beyond 64 bits come here, too.
+  bool number_float(number_float_t, const string_t& text) override {
+    return Add(JsonTree::Type::kNumber, text);
+  }
+  bool string(string_t& value) override { return Add(JsonTree::Type::kString, std::move(value)); }
+  bool binary(binary_t&) override { return false; }  // Not in texts.
+
+  bool start_object(size_t) override { return Open(JsonTree::Type::kObject); }
+  bool key(string_t& value) override {
+    open_.back()->members.emplace_back(std::move(value), JsonTree());
+    return true;
+  }
+  bool end_object() override { return Close(); }
+  bool start_array(size_t) override { return Open(JsonTree::Type::kArray); }
+  bool end_array() override { return Close(); }
+
+  bool parse_error(size_t, const std::string&, const Json::exception& error) override {
+    error_ = error.what();
+    return false;
+  }
+
+ private:
+  // Where the next value goes. Parents do not grow while a child is open, so that pointers to them stay
+  // valid.
+  JsonTree* Next() {
+    if (open_.empty()) return root_;
+    JsonTree* parent = open_.back();
+    return parent->is_array() ? &parent->items.emplace_back() : &parent->members.back().second;
+  }
+  bool Add(JsonTree::Type type, std::string text) {
+    JsonTree* tree = Next();
+    tree->type = type;
+    tree->text = std::move(text);
+    return true;
+  }
+  bool Open(JsonTree::Type type) {
+    if (open_.size() == kMaxDepth) {
+      error_ = absl::StrCat("nested more than ", kMaxDepth, " deep");
+      return false;
+    }
+    JsonTree* tree = Next();
+    tree->type = type;
+    open_.push_back(tree);
+    return true;
+  }
+  bool Close() {
+    open_.pop_back();
+    return true;
+  }
+
+  JsonTree* const root_;
+  std::vector<JsonTree*> open_;
+  std::string error_;
+};
 
 }  // namespace
 
@@ -89,15 +99,10 @@ std::string_view JsonTree::StringAt(std::string_view key) const {
 }
 
 absl::StatusOr<JsonTree> ParseJsonTree(std::string_view json) {
-  const simdjson::padded_string padded(json);
-  ondemand::parser parser;
-  ondemand::document document;
-  ondemand::value root;
   JsonTree tree;
-  simdjson::error_code error = parser.iterate(padded).get(document);
-  if (!error) error = document.get_value().get(root);
-  if (!error) error = Build(root, 0, &tree);
-  if (error) return absl::InvalidArgumentError(absl::StrCat("not JSON: ", simdjson::error_message(error)));
+  TreeBuilder builder(&tree);
+  if (!Json::sax_parse(json, &builder))
+    return absl::InvalidArgumentError(absl::StrCat("not JSON: ", builder.error()));
   return tree;
 }
 
