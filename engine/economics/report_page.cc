@@ -11,64 +11,13 @@
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "engine/economics/percent.h"
+#include "engine/economics/report_page_style.h"
 #include "engine/economics/svg_chart.h"
 #include "policies/amount.h"
 #include "policies/decimal.h"
 
 namespace purser::economics {
 namespace {
-
-// Colours that differ in hue and lightness, so that they stay apart in dark mode, on grey paper and for most
-// colour-blind readers (Okabe and Ito's set, 2008, less its yellow).
-constexpr const char* kStyle = R"(
-:root { --ink: #1c2733; --soft: #5d6b7a; --line: #dde3ea; --paper: #ffffff; --card: #f6f8fa; --good: #1a7f4e;
-  --bad: #c0392b; --c0: #0072b2; --c1: #e69f00; --c2: #009e73; --c3: #cc79a7; --c4: #56b4e9; --c5: #d55e00;
-  --c6: #8a94a0; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf0; --soft: #9aa7b4; --line: #323c47; --paper: #14191f;
-  --card: #1c232b; --good: #4cc38a; --bad: #ff7b6b; --c0: #4ba3db; --c1: #f0b429; --c2: #2fbf95; --c3: #df9cc2;
-  --c4: #86cdf5; --c5: #f08b52; --c6: #77828e; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1120px; padding: 24px 20px 48px; background: var(--paper); color: var(--ink);
-  font: 15px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-h1 { font-size: 24px; margin: 0 0 2px; overflow-wrap: anywhere; }
-h2 { font-size: 16px; margin: 0 0 10px; }
-.soft { color: var(--soft); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 20px 0; }
-.fact, section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
-.fact { padding: 12px 14px; }
-.fact b { display: block; font-size: 21px; font-variant-numeric: tabular-nums; }
-.fact span { color: var(--soft); font-size: 13px; }
-.fact span.bad { color: var(--bad); }
-.fact.wide { grid-column: span 2; }
-.grid { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
-section { padding: 16px; min-width: 0; break-inside: avoid; }
-section.wide { grid-column: 1 / -1; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
-th { text-align: right; font-weight: 600; color: var(--soft); font-size: 12.5px; white-space: nowrap; }
-td { text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; white-space: normal; overflow-wrap: break-word; min-width: 84px; max-width: 240px; }
-th, td { padding: 4px 0 4px 14px; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { padding-left: 0; }
-tr:last-child td { border-bottom: 0; }
-.bad { color: var(--bad); font-weight: 600; } .good { color: var(--good); }
-ul { list-style: none; margin: 0; padding: 0; }
-li { padding: 8px 0 8px 14px; border-left: 3px solid var(--bad); margin-bottom: 8px; overflow-wrap: anywhere; }
-li small { display: block; color: var(--soft); }
-svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--soft); font: 12px system-ui, "DejaVu Sans", sans-serif; }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; margin-top: 8px; font-size: 13px; }
-.legend i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; margin-right: 6px; }
-.bars { display: grid; grid-template-columns: minmax(80px, max-content) 1fr max-content; gap: 6px 12px; align-items: center; }
-.bars .track { position: relative; height: 16px; }
-.bars .bar { position: absolute; top: 0; height: 16px; border-radius: 3px; min-width: 1px; }
-.bars .zero { position: absolute; top: -2px; width: 1px; height: 20px; background: var(--soft); }
-.bars .value { text-align: right; font-variant-numeric: tabular-nums; }
-.bars .name { overflow-wrap: anywhere; }
-.chart { min-width: 560px; }
-@media (max-width: 760px) { .chart svg text { font-size: 20px; } .grid { grid-template-columns: minmax(0, 1fr); } body { padding: 16px 12px 32px; } }
-@media print { :root { --paper: #fff; --card: #fff; } body { max-width: none; padding: 0; } }
-)";
 
 std::string Usd(int64_t nanos) { return FormatUsdForReading(nanos); }
 
@@ -86,7 +35,9 @@ class Page {
     absl::StrAppend(&html_, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n",
                     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
                     "<meta name=\"color-scheme\" content=\"light dark\">\n<title>", Escaped(options_.title),
-                    " - Purser</title>\n<style>", kStyle, "</style></head><body>\n");
+                    " - Purser</title>\n<style>",
+                    absl::string_view(kReportPageStyle.data(), kReportPageStyle.size()),
+                    "</style></head><body>\n");
     absl::StrAppend(&html_, "<h1>", Escaped(options_.title), "</h1>\n<div class=\"soft\">",
                     options_.from == options_.to ? options_.from : options_.from + " to " + options_.to, ", ",
                     WithCommas(total().calls), " calls</div>\n");
