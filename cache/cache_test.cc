@@ -263,7 +263,7 @@ TEST(CacheTest, InvalidationByIdIsImmediate) {
   EXPECT_EQ(cache.Lookup(ask.query(), 0, &answer).kind, Hit::kNone);
 }
 
-TEST(CacheTest, MemoryStaysWithinItsBoundAndTheDearestPerByteStay) {
+TEST(CacheTest, MemoryStaysWithinItsBoundAndTheMostExpensivePerByteStay) {
   Options options = WithThreshold(0.9F);
   options.memory_bytes = 300'000;
   Cache cache(options);
@@ -277,15 +277,15 @@ TEST(CacheTest, MemoryStaysWithinItsBoundAndTheDearestPerByteStay) {
     cache.Store(ask.entry(), i);
     ASSERT_LE(cache.Stats().bytes, options.memory_bytes);
   }
-  int dear = 0;
+  int expensive = 0;
   int cheap = 0;
   for (int i = 4000; i < 5000; ++i) {
     Ask ask;
     ask.key = {std::to_string(i)};
     const bool there = cache.Lookup(ask.query(), 5000, &answer).kind == Hit::kExact;
-    (i % 10 == 0 ? dear : cheap) += there;
+    (i % 10 == 0 ? expensive : cheap) += there;
   }
-  EXPECT_GT(dear, 80);
+  EXPECT_GT(expensive, 80);
   EXPECT_LT(cheap, 700);
   EXPECT_GT(cache.StatsOf("acme/support").evictions, 1000U);
 }

@@ -70,7 +70,7 @@ class RecordHeap {
 // Which entry goes first when room is needed: one that has expired; else the one whose worth is least, where
 // worth is inflation + saved cost * (1 + hits) / bytes, and the inflation is that of the entry's last use
 // (GreedyDual-Size-Frequency, Cherkasova 1998). The inflation rises to the worth of what was evicted, so that
-// entries nobody asks for any more go in time, however dear they were.
+// entries nobody asks for any more go in time, however expensive they were.
 //
 // Calls are serialised by the caller, but for Used and inflation.
 class Eviction {

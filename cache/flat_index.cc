@@ -197,7 +197,7 @@ void FlatIndex::Erase(StoredEntry* record) {
   }
 }
 
-// When the entries have doubled or turned over, the mean is taken again, and everything is sketched anew if
+// When the entries have doubled or turned over, the mean is taken again, and everything is sketched again if
 // it has moved.
 void FlatIndex::FollowTheMean() {
   std::vector<double> sum(dimension_);

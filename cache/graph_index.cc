@@ -234,7 +234,7 @@ void GraphIndex::Graph::SearchBase(const int8_t* query, uint32_t start, size_t e
 
 struct GraphIndex::Merge {
   const Graph* from = nullptr;  // Null: there is none yet.
-  std::vector<uint32_t> kept;   // Nodes of `from` to build anew from; empty: `from` is copied whole.
+  std::vector<uint32_t> kept;   // Nodes of `from` to rebuild from; empty: `from` is copied whole.
   float scale = 1.0F;
   std::vector<uint64_t> ids;    // Of the fresh records ...
   std::vector<int8_t> vectors;  // ... and their vectors.

@@ -12,7 +12,7 @@
 namespace purser::cache {
 
 // A hash table of pointers that readers search without locks while one writer changes it. Open addressing
-// with linear probing; a removed slot keeps a tombstone until the table is laid out anew.
+// with linear probing; a removed slot keeps a tombstone until the table is rebuilt.
 //
 // T has a constant member `Hash128 hash`. Find asks `same(const T&)` of every element with an equal hash, so
 // that equal hashes of different keys stay different. Readers hold a Guard of `epochs`; Put and Remove are
@@ -96,7 +96,7 @@ class PointerTable {
     table->slots[i].element.store(element);
   }
 
-  // Lays the table out anew, without tombstones and at most three eighths full.
+  // Rebuilds the table without tombstones and at most three eighths full.
   void Lay() {
     size_t size = kMinSlots;
     while (size * 3 < (live_ + 1) * 8) size *= 2;

@@ -28,7 +28,7 @@ namespace purser::cache {
 // misses, whose answer is stored, and audits, would-be hits that ask the model all the same. Selection is by
 // the score alone, so that what is learned of a score holds for the hits with that score too.
 //
-// The least score of a hit is chosen anew now and then ("looks"), each time from all that is known:
+// The least score of a hit is chosen again now and then ("looks"), each time from all that is known:
 //   Bound::kHits      the lowest score for which the upper Clopper-Pearson limit of the wrong share among
 //                     known requests with at least that score is <= delta. Look k has confidence
 //                     1 - alpha / (k (k + 1)), so that all of them together have 1 - alpha; scores are tried
@@ -86,8 +86,8 @@ class Verifier {
   // All that was learned, as bytes for Restore. Serialised with Learn.
   std::string Save() const;
   // Goes on from there. Where the stated error or its bound is another now, what is known stays and the rule
-  // is learned anew. False, and nothing changes, if something was learned here already or the bytes are not
-  // of this version. Serialised with Learn.
+  // is learned from scratch. False, and nothing changes, if something was learned here already or the bytes
+  // are not of this version. Serialised with Learn.
   bool Restore(std::string_view saved);
 
   struct Report {

@@ -20,13 +20,14 @@ void CheckClass(const Caching::Class& settings, const std::string& path, Diagnos
       diagnostics->Error(path + ".ttl", std::string(ttl.status().message()));
     } else if (*ttl <= 0) {
       diagnostics->Error(path + ".ttl", absl::StrCat("\"", settings.ttl(),
-                                                     "\" is no time to live; expected more "
+                                                     "\" is not a valid time to live; expected more "
                                                      "than 0, or mode: OFF"));
     }
   }
   if (settings.threshold() < 0 || settings.threshold() > 1) {
-    diagnostics->Error(path + ".threshold",
-                       absl::StrCat(settings.threshold(), " is no cosine; expected more than 0, at most 1"));
+    diagnostics->Error(
+        path + ".threshold",
+        absl::StrCat(settings.threshold(), " is not a cosine; expected more than 0, at most 1"));
   } else if (settings.threshold() > 0 && settings.threshold() < 0.5) {
     diagnostics->Warning(path + ".threshold", absl::StrCat(settings.threshold(),
                                                            " lets unrelated requests share answers; most "
@@ -45,7 +46,7 @@ void CheckClass(const Caching::Class& settings, const std::string& path, Diagnos
 
 void CheckShare(double share, const std::string& path, Diagnostics* diagnostics) {
   if (share < 0 || share >= 1) {
-    diagnostics->Error(path, absl::StrCat(share, " is no share; expected more than 0, less than 1"));
+    diagnostics->Error(path, absl::StrCat(share, " is not a fraction; expected more than 0, less than 1"));
   }
 }
 

@@ -35,8 +35,8 @@ TEST(CheckCachingTest, EveryMistakeIsNamedWithItsPlace) {
     const char* expected;
   } cases[] = {
       {"defaults { ttl: \"soon\" }", "p:3:"},
-      {"defaults { ttl: \"0s\" }", "no time to live"},
-      {"defaults { threshold: 1.5 }", "no cosine"},
+      {"defaults { ttl: \"0s\" }", "is not a valid time to live"},
+      {"defaults { threshold: 1.5 }", "is not a cosine"},
       {"defaults { threshold: 0.2 }", "warning"},
       {"defaults { lookup_cost_usd: \"-1\" }", "negative"},
       {"defaults { request_class: \"chat\" }", "for every class"},
@@ -45,7 +45,7 @@ TEST(CheckCachingTest, EveryMistakeIsNamedWithItsPlace) {
       {"classes { request_class: \"chat\" } classes { request_class: \"chat\" }", "a second entry"},
       {"memory_mib: -1", "out of range"},
       {"max_entry_kib: 9999999", "out of range"},
-      {"defaults { mode: VERIFIED } verified { delta: 1.0 }", "no share"},
+      {"defaults { mode: VERIFIED } verified { delta: 1.0 }", "is not a fraction"},
       {"verified { delta: 0.1 }", "has no effect"},
   };
   for (const auto& test : cases) {

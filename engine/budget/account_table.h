@@ -76,7 +76,7 @@ class AccountTable {
     return true;
   }
 
-  // Visits up to `limit` slots from `*cursor` on, and moves the cursor; at the end it starts anew.
+  // Visits up to `limit` slots from `*cursor` on, and moves the cursor; at the end it starts over.
   // `visit(ref, account)` runs with the account locked.
   template <typename Visit>
   void Walk(uint64_t* cursor, int64_t limit, Visit&& visit) const {

@@ -68,7 +68,7 @@ namespace purser::budget {
 //   - Nothing is lost by forgetting an ended task: all it spent is in the accounts of its ancestors, its
 //     session, its customer already. Accounts with open or presumed holds, or with living children, are not
 //     forgotten. An ended id that calls again is refused while it is remembered (for
-//     budget_settings.ended_remembered, or until 65,536 others have ended); after that it begins anew, below
+//     budget_settings.ended_remembered, or until 65,536 others have ended); after that it starts over, below
 //     the same ancestors' caps.
 //
 // Memory: at most 200 bytes per idle account (key and table included), 500 per followed task, 600 per open
@@ -129,7 +129,7 @@ struct Shortage {
   int64_t held = 0;
   int64_t presumed = 0;
   int64_t asked = 0;
-  int64_t resets_at_nanos = kForever;  // When the window next begins anew or frees a slice. kForever: never.
+  int64_t resets_at_nanos = kForever;  // When the next window begins or frees a slice. kForever: never.
   bool overrun = false;                // A charge above its hold took the account past its limit.
 };
 
@@ -237,7 +237,7 @@ class Accounts {
   bool MarkDispatched(const Plan& plan, Ticket ticket, int64_t now_nanos);
 
   // AccountStore what the call cost. `total` is the whole cost so far, not what was added since: a stream may
-  // settle several times (`final` false; the hold's time to expire begins anew), a lost or repeated partial
+  // settle several times (`final` false; the hold's time to expire starts over), a lost or repeated partial
   // settlement does no harm, one that is lower than what was booked is ignored. The final one says what it
   // really was, gives back the rest, and closes the ticket.
   SettleResult Settle(const Plan& plan, Ticket ticket, const Amounts& total, bool final, int64_t now_nanos);
@@ -250,7 +250,7 @@ class Accounts {
   ProgressResult Progress(Ticket ticket, int64_t output_tokens) const;
 
   // Sets aside more for the same call, in all of its accounts or in none; then the hold is as it was. Its
-  // time to expire begins anew.
+  // time to expire starts over.
   HoldResult Extend(const Plan& plan, Ticket ticket, const Amounts& more, int64_t now_nanos);
 
   // Failover: makes the hold one for `call` (another candidate), undispatched again. Accounts of both calls
@@ -270,7 +270,7 @@ class Accounts {
   // Returns the budgets whose account is past its limit now.
   uint64_t Charge(const Plan& plan, const Scope& scope, const Amounts& total, int64_t now_nanos);
 
-  // Raises the limits of one account until `expires_at_nanos`; 0: until its window begins anew (of a lifetime
+  // Raises the limits of one account until `expires_at_nanos`; 0: until its next window begins (of a lifetime
   // window: for good). FAILED_PRECONDITION: the scope lacks a value of the key, or 4 top-ups are active.
   // NOT_FOUND: no such budget.
   absl::Status TopUp(const Plan& plan, std::string_view budget, const Scope& scope, const Amounts& amounts,

@@ -203,7 +203,7 @@ absl::Status Accounts::ImportHold(const Plan& plan, const HoldState& state) {
   OpenHold* hold = impl_->holds.TakeFor(state.ticket);
   if (hold == nullptr)
     return absl::InvalidArgumentError(
-        absl::StrCat("ticket ", state.ticket, " is none, or its place is taken"));
+        absl::StrCat("ticket ", state.ticket, " is not valid, or its slot is in use"));
   hold->phase = static_cast<uint8_t>(state.phase);
   hold->expires_at_nanos = state.expires_at_nanos;
   hold->presumed_at_nanos = state.presumed_at_nanos;
@@ -242,7 +242,8 @@ absl::Status Accounts::ReplayDispatch(const Plan& plan, Ticket ticket, const Cal
   OpenHold* old = impl_->holds.Find(ticket);
   OpenHold* hold = old != nullptr ? old : impl_->holds.TakeFor(ticket);
   if (hold == nullptr)
-    return absl::InvalidArgumentError(absl::StrCat("ticket ", ticket, " is none, or its place is taken"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("ticket ", ticket, " is not valid, or its slot is in use"));
   HoldResult result;
   Reservation reservation(*impl_, plan, call, Reservation::Mode::kForce, old, now_nanos);
   reservation.Run(&result);

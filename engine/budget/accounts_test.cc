@@ -253,7 +253,7 @@ TEST_F(AccountsTest, EndedTaskIsForgottenAndItsSpendingIsNot) {
   EXPECT_EQ(Left({{.tenant = "acme", .task = "root"}}), 4 * kUsd);
   EXPECT_EQ(Hold(child, kUsd).status, HoldStatus::kEnded);
   now_ += kHour + 1;
-  EXPECT_EQ(Hold(child, 5 * kUsd).status, HoldStatus::kShort);  // Begins anew, below the same root.
+  EXPECT_EQ(Hold(child, 5 * kUsd).status, HoldStatus::kShort);  // Starts over, below the same root.
 }
 
 TEST_F(AccountsTest, LoopGuardsSayWhatTripped) {

@@ -15,7 +15,7 @@ enum class Canary {
   kExpiresEarly,           // A hold expires one nanosecond too soon.
   kReleasesDispatched,     // An expired dispatched hold is released instead of presumed spent.
   kForgetsOverrun,         // A charge above its hold is cut down to the hold.
-  kWindowRunsBackwards,    // A clock that moved back begins the earlier window anew.
+  kWindowRunsBackwards,    // A clock that moved back starts the earlier window again.
   kClosedWindowCharged,    // Settling what was presumed in a closed window books it in the open one.
   kSliceTooEarly,          // A rolling window lets go of a slice that is still within its length.
   kForgetsOpenAccount,     // Ending a task forgets its account although a hold is open.

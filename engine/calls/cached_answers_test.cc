@@ -213,7 +213,7 @@ TEST_F(CachedAnswersTest, TheCallersEmbedderServesWhereThePolicyNamesNone) {
   const std::shared_ptr<cache::Cache> cache = engine_->cache();
   options.embedder = nullptr;
   ASSERT_TRUE(engine_->Reload(options.source).ok());
-  EXPECT_EQ(engine_->cache(), cache) << "only policy and prices are loaded anew";
+  EXPECT_EQ(engine_->cache(), cache) << "only policy and prices are reloaded";
   EXPECT_TRUE(Ask(request_));
 }
 

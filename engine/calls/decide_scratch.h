@@ -17,7 +17,7 @@
 
 namespace purser {
 
-// What was learned about every candidate for one kind of request, kept by each thread: reading it anew costs
+// What was learned about every candidate for one kind of request, kept by each thread: reading it again costs
 // as much as quoting. Read again at the 1st, 2nd, 4th ... 64th use and from then on at every 64th, so that
 // what is new is soon seen and what is known is not asked for again.
 struct LearnedEstimates {

@@ -56,8 +56,8 @@ TEST_F(PurserTest, SettlingBooksWhatWasUsedOnce) {
   EXPECT_FALSE(engine->Void(decision.ticket));
 }
 
-constexpr char kDearShadow[] = R"(
-  name: "dear"
+constexpr char kExpensiveShadow[] = R"(
+  name: "expensive"
   candidates { model: "small" quality: 10 }
   candidates { model: "big" quality: 90 }
   signals { name: "tier" field: "customer_tier" }
@@ -70,7 +70,7 @@ constexpr char kDearShadow[] = R"(
 
 TEST_F(PurserTest, AShadowSaysWhatItWouldHaveCostAndHoldsNothing) {
   const auto engine = Open(kTestCandidates);
-  const auto shadow = engine->LoadShadowPolicy(SourceFor(kDearShadow));
+  const auto shadow = engine->LoadShadowPolicy(SourceFor(kExpensiveShadow));
   ASSERT_TRUE(shadow.ok()) << shadow.status();
   Decision decision;
   engine->Decide(ThousandTokens(), &decision);
@@ -91,13 +91,13 @@ TEST_F(PurserTest, AShadowSaysWhatItWouldHaveCostAndHoldsNothing) {
   EXPECT_EQ(again.held_nanos, decision.held_nanos);
 
   // The shadow outlives a change of policy.
-  ASSERT_TRUE(engine->Reload(SourceFor(kDearShadow)).ok());
+  ASSERT_TRUE(engine->Reload(SourceFor(kExpensiveShadow)).ok());
   engine->DecideShadow(*shadow, ThousandTokens(), again, &watched);
   EXPECT_EQ(watched.difference_nanos, 14'000'000 - 1'200'000);
 }
 
 TEST_F(PurserTest, AShadowComparesNothingWithARefusal) {
-  const auto engine = Open(kDearShadow);
+  const auto engine = Open(kExpensiveShadow);
   const auto shadow = engine->LoadShadowPolicy(SourceFor(kTestCandidates));
   ASSERT_TRUE(shadow.ok()) << shadow.status();
   Request request = ThousandTokens();
@@ -111,7 +111,7 @@ TEST_F(PurserTest, AShadowComparesNothingWithARefusal) {
   EXPECT_FALSE(watched.comparable);
   EXPECT_EQ(watched.difference_nanos, 0);
 
-  const auto strict = engine->LoadShadowPolicy(SourceFor(kDearShadow));
+  const auto strict = engine->LoadShadowPolicy(SourceFor(kExpensiveShadow));
   engine->DecideShadow(*strict, request, refused, &watched);
   EXPECT_TRUE(watched.refused);
   EXPECT_THAT(watched.reason, HasSubstr("not for the free tier"));

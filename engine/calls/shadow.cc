@@ -7,7 +7,7 @@
 namespace purser {
 namespace {
 
-// Not Decide's own: what is kept there by kind of request would be read anew for every policy in turn.
+// Not Decide's own: what is kept there by kind of request would be read again for every policy in turn.
 struct ShadowScratch {
   DecideScratch scratch;
   Decision decision;

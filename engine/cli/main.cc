@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
   purser::cli::AddEvalVerb(app);
   purser::cli::AddCacheEvalVerb(app);
   if (argc > 1 && argv[1][0] != '-' && !HasVerb(app, argv[1])) {
-    std::fprintf(stderr, "purser: there is no verb \"%s\"; purser --help lists them\n", argv[1]);
+    std::fprintf(stderr, "purser: unknown verb \"%s\"; purser --help lists them\n", argv[1]);
     return 2;
   }
   CLI11_PARSE(app, argc, argv);

@@ -60,7 +60,7 @@ std::vector<ReconcileRow> Compare(const ReconcileCommand& command, const std::st
 int64_t LastMomentOf(const std::string& day) {
   absl::Time begin;
   std::string why;
-  if (!absl::ParseTime("%Y-%m-%d", day, &begin, &why)) Fail("reconcile", day + " is no date");
+  if (!absl::ParseTime("%Y-%m-%d", day, &begin, &why)) Fail("reconcile", day + " is not a date");
   return absl::ToUnixNanos(begin + absl::Hours(24)) - 1;
 }
 

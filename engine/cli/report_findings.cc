@@ -94,13 +94,13 @@ void PrintTasks(const Findings& found, size_t top) {
                {"per task", Align::kRight},
                {"completion", Align::kRight},
                {"", Align::kRight},
-               {"dearest task"},
+               {"costliest task"},
                {"", Align::kRight}});
   for (size_t i = 0; i < std::min(found.tasks.size(), top + 1); ++i) {
     const economics::TaskMultiple& one = found.tasks[i];
     table.AddRow({NameOr(one.request_class, "(none)"), WithCommas(one.tasks), Usd(one.per_task_nanos),
                   Usd(one.single_shot_nanos), absl::StrFormat("%.1fx", one.multiple()),
-                  Printable(one.dearest_task).substr(0, 32), Usd(one.dearest_nanos)});
+                  Printable(one.costliest_task).substr(0, 32), Usd(one.costliest_nanos)});
   }
   std::printf("%s", table.ToString().c_str());
 }
@@ -226,8 +226,8 @@ void PrintFindingsJson(const Findings& findings) {
            {"per_task_usd", FormatUsd(one.per_task_nanos)},
            {"single_shot_usd", FormatUsd(one.single_shot_nanos)},
            {"multiple", one.multiple()},
-           {"dearest_task", one.dearest_task},
-           {"dearest_usd", FormatUsd(one.dearest_nanos)}});
+           {"costliest_task", one.costliest_task},
+           {"dearest_usd", FormatUsd(one.costliest_nanos)}});
   }
   for (const economics::CostSlo& slo : findings.slos) {
     print({{"section", "objective"},

@@ -10,8 +10,8 @@
 namespace purser::economics {
 
 // How a class keeps its cost objective ("99 % of requests cost at most $0.02"), as latency objectives are
-// watched: the share of dear requests over the share that the objective allows is the burn rate; 1 uses the
-// allowance up exactly. An alert needs a long window, so that it matters, and a short one, so that it is
+// watched: the share of expensive requests over the share that the objective allows is the burn rate; 1 uses
+// the allowance up exactly. An alert needs a long window, so that it matters, and a short one, so that it is
 // still going on. Windows and rates are those of Google's SRE workbook, chapter 5: 14.4 over an hour and five
 // minutes (2 % of a month's allowance within the hour), 6 over six hours and half an hour (5 %).
 struct CostSlo {

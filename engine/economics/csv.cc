@@ -61,7 +61,7 @@ absl::StatusOr<Csv> Csv::Parse(std::string_view text) {
     csv.rows_.push_back(std::move(row));
     csv.lines_.push_back(row_line);
   }
-  if (csv.header_.empty()) return absl::InvalidArgumentError("there is no header: the file is empty");
+  if (csv.header_.empty()) return absl::InvalidArgumentError("the file is empty; expected a header");
   return csv;
 }
 

@@ -118,7 +118,7 @@ void LiveBooks::Add(const ledger::RecordView& record) {
   if (send_anomaly) options_.on_anomaly(anomaly);
 }
 
-// The dearest max_keys stay.
+// The most expensive max_keys stay.
 void LiveBooks::Fold(Kept* kept) {
   std::vector<std::pair<int64_t, std::string>> by_cost;
   for (const auto& [key, sums] : kept->keys) by_cost.emplace_back(sums.cost_nanos, key);
@@ -144,12 +144,12 @@ void LiveBooks::Objective::Advance(int64_t window) {
 }
 
 double LiveBooks::Objective::BurnOver(int windows) const {
-  int64_t all = 0, dear = 0;
+  int64_t all = 0, expensive = 0;
   for (int64_t window = last_window; window > last_window - windows; --window) {
     all += calls[((window % kWindows) + kWindows) % kWindows];
-    dear += over[((window % kWindows) + kWindows) % kWindows];
+    expensive += over[((window % kWindows) + kWindows) % kWindows];
   }
-  return all == 0 ? 0 : static_cast<double>(dear) / static_cast<double>(all) / (1 - terms.slo_target);
+  return all == 0 ? 0 : static_cast<double>(expensive) / static_cast<double>(all) / (1 - terms.slo_target);
 }
 
 bool LiveBooks::Watch(const ledger::RecordView& record, Alert* alert) {
@@ -244,7 +244,7 @@ std::string LiveBooks::Prometheus() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (objectives_.empty()) return text;
   text +=
-      "# HELP purser_slo_burn_rate Dear requests over those that the class's cost objective allows.\n"
+      "# HELP purser_slo_burn_rate Expensive requests over those that the class's cost objective allows.\n"
       "# TYPE purser_slo_burn_rate gauge\n";
   for (const Objective& objective : objectives_) {
     for (const auto& [window, windows] : {std::pair("5m", 1), {"30m", 6}, {"1h", 12}, {"6h", 72}}) {

@@ -22,8 +22,8 @@ namespace purser::economics {
 // added as they are booked. (What is presumed spent is added when it is settled; the ledger has it before.)
 //
 // Bounded: each roll-up keeps at most 2 * max_keys keys. Beyond that the cheapest half goes into one tail
-// bucket, "(other)", so that the dearest keys stay exact and the sum of all rows stays the total. A key of
-// the tail that comes back begins anew; what it had before stays in the tail.
+// bucket, "(other)", so that the most expensive keys stay exact and the sum of all rows stays the total. A
+// key of the tail that comes back starts from zero; what it had before stays in the tail.
 //
 // Thread-safe. Add takes one lock, for a look-up per dimension. Callbacks are called outside the lock, on the
 // thread whose call tripped them.
@@ -70,7 +70,7 @@ class LiveBooks {
     Sums sums;
   };
   Sums Total() const;
-  // The dearest first, the tail last. Empty for a roll-up that is not kept.
+  // The most expensive first, the tail last. Empty for a roll-up that is not kept.
   std::vector<Row> Rows(const std::vector<ledger::Dimension>& by) const;
   static constexpr const char* kTail = "(other)";
   static constexpr size_t kMaxClasses = 100;
@@ -87,7 +87,7 @@ class LiveBooks {
     Sums tail;
     int64_t folded = 0;  // Keys that went into the tail.
   };
-  // Calls and dear calls by five minutes, the last six hours.
+  // Calls and expensive calls by five minutes, the last six hours.
   struct Objective {
     static constexpr int kWindows = 72;
     Economics::RequestClass terms;

@@ -19,7 +19,7 @@ using ledger::Dimension;
 
 constexpr int64_t kStart = 1'772'438'400'000'000'000;
 
-TEST(LiveBooksTest, TheDearestKeysAreExactAndTheTailHoldsTheRest) {
+TEST(LiveBooksTest, TheMostExpensiveKeysAreExactAndTheTailHoldsTheRest) {
   LiveBooks live({.by = {{Dimension::kCustomer}}, .max_keys = 10});
   std::mt19937 random(3);
   std::map<std::string, int64_t> cost;

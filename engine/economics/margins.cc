@@ -110,12 +110,12 @@ std::vector<TaskMultiple> TaskMultiples(const Survey& survey) {
     TaskMultiple& multiple = multiples[task.request_class];
     ++multiple.tasks;
     sum.task_nanos += task.cost_nanos;
-    const bool dearer =
-        task.cost_nanos > multiple.dearest_nanos ||
-        (task.cost_nanos == multiple.dearest_nanos && Survey::Shown(key) < multiple.dearest_task);
-    if (dearer) {
-      multiple.dearest_nanos = task.cost_nanos;
-      multiple.dearest_task = Survey::Shown(key);
+    const bool costs_more =
+        task.cost_nanos > multiple.costliest_nanos ||
+        (task.cost_nanos == multiple.costliest_nanos && Survey::Shown(key) < multiple.costliest_task);
+    if (costs_more) {
+      multiple.costliest_nanos = task.cost_nanos;
+      multiple.costliest_task = Survey::Shown(key);
     }
   }
   std::vector<TaskMultiple> found;

@@ -65,8 +65,8 @@ struct TaskMultiple {
   int64_t per_task_nanos = 0;
   int64_t single_shot_nanos = 0;  // The mean cost of a task of one call; without any, of a call.
   bool from_single_shots = false;
-  std::string dearest_task;
-  int64_t dearest_nanos = 0;
+  std::string costliest_task;
+  int64_t costliest_nanos = 0;
 
   double multiple() const {
     return single_shot_nanos == 0

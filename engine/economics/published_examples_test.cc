@@ -93,7 +93,7 @@ TEST(PublishedExamples, AnAgentTaskCostsTenCompletions) {
   EXPECT_EQ(multiples[0].single_shot_nanos, 8'000'000);
   EXPECT_TRUE(multiples[0].from_single_shots);
   EXPECT_NEAR(multiples[0].multiple(), 14.5, 0.04);
-  EXPECT_EQ(multiples[0].dearest_task, "task-1");
+  EXPECT_EQ(multiples[0].costliest_task, "task-1");
 }
 
 // Two endpoints, -$0.006 and +$0.0056 a request. Assumed: revenue of $0.002 and $0.006, costs of $0.008 (the

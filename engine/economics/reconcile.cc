@@ -160,7 +160,7 @@ absl::StatusOr<Invoice> ReadInvoice(std::string_view text, InvoiceFormat format)
     }
     if (!fields.status().ok()) return fields.status();
   }
-  if (invoice.empty()) return absl::InvalidArgumentError("there is no row of a model in it");
+  if (invoice.empty()) return absl::InvalidArgumentError("it has no row of a model");
   return invoice;
 }
 

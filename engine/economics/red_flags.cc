@@ -89,7 +89,7 @@ class Flagging {
                            limits_.agent_multiple),
            absl::StrCat(one.tasks, " tasks of several calls at ", Usd(one.per_task_nanos), " each; ",
                         one.from_single_shots ? "a task of one call " : "a call ", Usd(one.single_shot_nanos),
-                        "; the dearest, ", one.dearest_task, ", ", Usd(one.dearest_nanos))});
+                        "; the most expensive, ", one.costliest_task, ", ", Usd(one.costliest_nanos))});
     }
   }
 

@@ -13,7 +13,7 @@ struct RedFlag {
   enum class Kind {
     kCostOutgrowsRevenue,  // Per customer.
     kFreeTierShare,
-    kAgentMultiple,        // Tasks far dearer than a single completion.
+    kAgentMultiple,        // Tasks far more expensive than a single completion.
     kClassTurnedNegative,  // A class earned in the earlier half and loses in the later one.
     kSpendWithoutUse,      // Daily spend does not follow daily calls.
     kEstimateDrift,

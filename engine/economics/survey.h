@@ -66,7 +66,7 @@ class Survey {
   };
   struct Window {
     int64_t calls = 0;
-    int64_t over = 0;  // Dearer than the class's objective.
+    int64_t over = 0;  // Cost more than the class's objective.
   };
   static constexpr int64_t kWindowNanos = 300'000'000'000;
 

@@ -151,11 +151,11 @@ INSTANTIATE_TEST_SUITE_P(
                              "before 10.0 %"}),
     [](const auto& info) { return std::string(info.param.name); });
 
-TEST(CostSloTest, BurnsWhereDearRequestsAreMoreThanAllowed) {
+TEST(CostSloTest, BurnsWhereExpensiveRequestsAreMoreThanAllowed) {
   const std::string economics =
       R"(classes { name: "chat" slo_usd_per_request: "0.0015" slo_target: 0.99 }
          classes { name: "search" slo_usd_per_request: "0.0015" slo_target: 0.99 })";
-  // For the last two hours a chat of four is dear.
+  // For the last two hours one chat in four is expensive.
   const Product product(
       [](int hour, int n, Call* call) {
         if (hour >= kDays * 24 - 2 && n % 4 == 0) call->record.cost_nanos = 9'000'000;

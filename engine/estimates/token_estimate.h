@@ -41,7 +41,7 @@ std::optional<TokenFamily> ParseTokenFamily(std::string_view name);
 // The family nearest to a model's tokenizer, from what its name and its provider's say ("openai",
 // "gpt-4o-mini"; either may be empty). Not for a hot path: once per model when a policy loads. A tokenizer
 // that is not public, and a model that is not known, count as the family that makes the most tokens of a text
-// (kMistralV1): rather too dear than too cheap until realised counts correct it.
+// (kMistralV1): rather too high than too low until realised counts correct it.
 TokenFamily TokenFamilyOf(std::string_view provider, std::string_view model);
 
 // What ReadText saw. Adds up over pieces; each piece is taken as tokenized for itself. 48 bytes.

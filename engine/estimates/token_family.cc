@@ -75,7 +75,7 @@ TokenFamily TokenFamilyOf(std::string_view provider, std::string_view model) {
   for (const Rule& rule : kRules)
     if (name.find(rule.in_model) != std::string::npos) return rule.family;
   const std::string maker = SmallLetters(provider);
-  // What OpenAI makes anew counts as what it made last.
+  // A new model of OpenAI counts like its latest known one.
   if (maker.find("openai") != std::string::npos || maker == "azure") return TokenFamily::kO200kBase;
   if (maker.empty() && IsOpenAiReasoningModel(name)) return TokenFamily::kO200kBase;
   return TokenFamily::kMistralV1;

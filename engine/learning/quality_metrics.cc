@@ -66,7 +66,7 @@ absl::StatusOr<double> Grade(const nlohmann::json& line, const char* key) {
 
 absl::StatusOr<Labelled> ReadLine(const std::string& text) {
   const nlohmann::json line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!line.is_object()) return absl::InvalidArgumentError("is no JSON object");
+  if (!line.is_object()) return absl::InvalidArgumentError("is not a JSON object");
   Labelled labelled;
   const auto prompt = line.find("prompt");
   if (prompt == line.end() || !prompt->is_string())
@@ -125,7 +125,7 @@ absl::StatusOr<RoutingQuality> MeasureRouting(std::span<const double> scores,
     return absl::InvalidArgumentError(absl::StrCat(scores.size(), " scores for ", data.size(), " prompts"));
   }
   for (const double score : scores) {
-    if (!std::isfinite(score)) return absl::InvalidArgumentError("a score is no finite number");
+    if (!std::isfinite(score)) return absl::InvalidArgumentError("scores must be finite");
   }
   double gap = 0;
   for (const Labelled& labelled : data) gap += labelled.strong - labelled.weak;

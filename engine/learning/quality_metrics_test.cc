@@ -89,7 +89,7 @@ TEST(EvaluationTest, BadLinesAreNamedWithTheirPlace) {
   const Case cases[] = {
       {"{\"prompt\":\"a\",\"strong\":true,\"weak\":0.5}\n\n{\"prompt\":\"a\"}\n",
        ":3: the line has no \"strong\""},
-      {"[1]\n", ":1: the line is no JSON object"},
+      {"[1]\n", ":1: the line is not a JSON object"},
       {"{\"prompt\":\"a\",\"strong\":2,\"weak\":0}\n", "has a \"strong\" that is not between 0 and 1"},
       {"{\"prompt\":1,\"strong\":1,\"weak\":0}\n", "has no \"prompt\" text"},
       {"\n", "has no lines"},

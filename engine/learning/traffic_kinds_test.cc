@@ -96,7 +96,7 @@ TEST_F(TrafficKindsTest, DamagedKindsAreRefused) {
   EXPECT_EQ(refused([](routing::LearnedScorer* p) { p->mutable_kinds(1)->clear_words(); }),
             "kind \"law\": its words have no weights, or another number than those of the first kind");
   EXPECT_EQ(refused([](routing::LearnedScorer* p) { p->mutable_kinds(1)->set_bias(std::nan("")); }),
-            "kind \"law\": its bias is no finite number");
+            "kind \"law\": its bias must be finite");
   EXPECT_EQ(
       refused([](routing::LearnedScorer* p) { p->mutable_kinds(0)->mutable_scorer()->clear_structure(); }),
       "kind \"sums\": the scorer has 0 structure features; expected 25");

@@ -66,7 +66,7 @@ struct Tried {
 };
 
 // The standard error of APGR: of the sum of gain times a rank that is uniform in 0 to 1, over the gap. All
-// gains count as drawn anew.
+// gains count as drawn again.
 double StandardError(std::span<const double> gain) {
   double sum = 0;
   double squares = 0;

@@ -25,7 +25,7 @@ struct FitOptions {
   uint64_t seed = 1;     // Deals the prompts out to the folds.
   int folds = 5;         // 2 to 20.
   int deals = 0;         // How often the prompts are dealt out to choose. 0: until about 6,000 were scored.
-  int report_deals = 5;  // How often they are dealt out anew to report, at least 1.
+  int report_deals = 5;  // How often they are dealt again to report, at least 1.
   int bucket_bits = 18;  // 2^18 weights of a byte each.
 };
 

@@ -75,7 +75,7 @@ class Compaction {
     id_ = (*scanner)->id();
     absl::StatusOr<std::unique_ptr<FileLock>> lock = files_->Lock(PathOf(kLockName));
     if (!lock.ok()) return lock.status();
-    // Anew, now that nobody writes.
+    // Again, now that nobody writes.
     scanner = LogScanner::Open(directory_, {.after_sequence = 0, .files = files_});
     if (!scanner.ok()) return scanner.status();
     if (absl::Status status = ReadThrough(scanner->get()); !status.ok()) return status;
@@ -115,7 +115,7 @@ class Compaction {
     if (!names.ok()) return names.status();
     for (const std::string& name : *names) {
       if (SegmentNumber(name) != 0) {
-        // A compressed twin that a crash left beside its original is made anew.
+        // A compressed twin that a crash left beside its original is written again.
         if (!segments_.empty() && SegmentNumber(segments_.back()) == SegmentNumber(name)) {
           if (absl::Status status = files_->Remove(PathOf(name)); !status.ok()) return status;
           continue;

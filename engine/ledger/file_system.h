@@ -38,11 +38,12 @@ class MappedFile {
   // Makes at least the first `size` bytes (<= the capacity it was mapped with) backed by disk space, new ones
   // zero, so that storing into them cannot fail for want of space. On error nothing has changed.
   virtual absl::Status Allocate(uint64_t size) = 0;
-  // Stores into these bytes are near: makes their memory ready in one go, as far as they are allocated.
+  // Hint: these bytes will be written soon; prefaults their pages as far as they are allocated.
   // Changes nothing and cannot fail; whoever does not call it pays a page fault every 4 KB.
   virtual void Prepare(uint64_t offset, uint64_t size) = 0;
-  // Stores into these bytes are over: lets their memory go, in one go; a Sync would interrupt every processor
-  // for every 4 KB. Changes nothing and cannot fail; a store that comes nevertheless is only slower.
+  // Hint: these bytes will not be written again; releases their pages at once. A Sync would interrupt every
+  // processor for every 4 KB. Changes nothing and cannot fail; a store that comes nevertheless is only
+  // slower.
   virtual void Release(uint64_t offset, uint64_t size) = 0;
   // Returns when every store made before the call would survive a power loss (fdatasync). After an error the
   // state of the stores is unknown, for good.

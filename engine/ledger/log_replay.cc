@@ -10,7 +10,7 @@
 namespace purser::ledger {
 namespace {
 
-// How often a listing is read anew because a running log replaced the snapshot in it.
+// How often a listing is read again because a running log replaced the snapshot in it.
 constexpr int kListings = 10;
 // A replay asks whether it was cancelled once in so many frames.
 constexpr uint64_t kFramesBetweenQuestions = 1024;

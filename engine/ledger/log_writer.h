@@ -23,7 +23,7 @@ namespace purser::ledger {
 // stored there, so that at any moment the headers lead from frame to frame without a gap, whoever dies where.
 // The payload is copied outside the lock; the checksum, stored last, finishes the frame. Everything slow
 // (disk space, a new segment) happens under grow_mutex_, with the limits telling appenders to come and wait.
-// A thread, the preparer, makes memory ready in front of the appenders; syncs let go of it behind them.
+// A thread, the preparer, prefaults pages ahead of the appenders; syncs release them afterwards.
 class LogWriter final : public Log {
  public:
   LogWriter(std::string directory, const LogOptions& options, uint64_t id, std::unique_ptr<FileLock> lock,

@@ -71,7 +71,7 @@ class Rollup {
   size_t keys() const { return index_.size(); }
   Totals total() const;  // Of all rows.
 
-  // By time if the last dimension is one of time, otherwise by cost, the dearest first; equals by key.
+  // By time if the last dimension is one of time, otherwise by cost, the most expensive first; equals by key.
   std::vector<Row> Rows() const;
 
  private:

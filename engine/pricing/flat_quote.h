@@ -35,7 +35,7 @@ inline MeterSet QuoteFlat(const FlatRates& flat, const QuoteInput& input, AddPar
   MeterSet unpriced;
   const int64_t most_input = std::max(input.input_tokens, input.most_input_tokens);
   const FlatRates::Column& now = flat.At(input.input_tokens);
-  const FlatRates::Column& most = flat.DearestUpTo(most_input);
+  const FlatRates::Column& most = flat.HighestUpTo(most_input);
   if (most_input > 0) {
     if (now.input < 0) {
       unpriced.Add(Meter::kInputTokens);
@@ -49,13 +49,13 @@ inline MeterSet QuoteFlat(const FlatRates& flat, const QuoteInput& input, AddPar
       const Meter write = input.cache_write_1h ? Meter::kCacheWrite1hTokens : Meter::kCacheWrite5mTokens;
       const int64_t now_write = input.cache_write_1h ? now.cache_write_1h : now.cache_write_5m;
       const int64_t most_write = input.cache_write_1h ? most.cache_write_1h : most.cache_write_5m;
-      const int64_t dearest = special > 0 ? std::max(most.input, most_write) : most.input;
+      const int64_t highest = special > 0 ? std::max(most.input, most_write) : most.input;
       if (cached > 0) {
-        add(Meter::kCacheReadTokens, cached, cached, now.cache_read, std::max(dearest, most.cache_read));
+        add(Meter::kCacheReadTokens, cached, cached, now.cache_read, std::max(highest, most.cache_read));
       }
-      if (written > 0) add(write, written, written, now_write, dearest);
+      if (written > 0) add(write, written, written, now_write, highest);
       if (most_input > special) {
-        add(Meter::kInputTokens, input.input_tokens - special, most_input - special, now.input, dearest);
+        add(Meter::kInputTokens, input.input_tokens - special, most_input - special, now.input, highest);
       }
     }
   }
@@ -64,7 +64,7 @@ inline MeterSet QuoteFlat(const FlatRates& flat, const QuoteInput& input, AddPar
     if (now.output < 0) {
       unpriced.Add(Meter::kOutputTokens);
     } else {
-      add(Meter::kOutputTokens, input.output_tokens, most_output, now.output, most.dearest_output);
+      add(Meter::kOutputTokens, input.output_tokens, most_output, now.output, most.highest_output);
     }
   }
   return unpriced;

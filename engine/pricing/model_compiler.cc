@@ -139,13 +139,14 @@ FlatRates Flatten(const Sheet& sheet) {
     const int8_t by = sheet.billed_by[static_cast<int>(meter)];
     return by < 0 ? nullptr : &sheet.rates[by];
   };
-  // The dearer of two tiers is looked for rate by rate: output may get cheaper where input gets dearer.
+  // The more expensive of two tiers is found rate by rate: output may get cheaper where input gets more
+  // expensive.
   const auto set = [&](int64_t FlatRates::Column::*field, Meter meter) {
     const MeterRate* rate = rate_of(meter);
     if (rate == nullptr) return;
     flat.base.*field = rate->base.numerator;
     flat.upper.*field = rate->tiers.empty() ? rate->base.numerator : rate->tiers[0].price.numerator;
-    flat.dearest_reach.*field = std::max(flat.base.*field, flat.upper.*field);
+    flat.highest_reach.*field = std::max(flat.base.*field, flat.upper.*field);
   };
   using Column = FlatRates::Column;
   set(&Column::input, Meter::kInputTokens);
@@ -153,9 +154,9 @@ FlatRates Flatten(const Sheet& sheet) {
   set(&Column::cache_write_5m, Meter::kCacheWrite5mTokens);
   set(&Column::cache_write_1h, Meter::kCacheWrite1hTokens);
   set(&Column::output, Meter::kOutputTokens);
-  set(&Column::dearest_output, Meter::kOutputReasoningTokens);
-  for (Column* column : {&flat.base, &flat.upper, &flat.dearest_reach}) {
-    if (column->output >= 0) column->dearest_output = std::max(column->dearest_output, column->output);
+  set(&Column::highest_output, Meter::kOutputReasoningTokens);
+  for (Column* column : {&flat.base, &flat.upper, &flat.highest_reach}) {
+    if (column->output >= 0) column->highest_output = std::max(column->highest_output, column->output);
   }
   flat.serves = true;
   return flat;
@@ -170,9 +171,9 @@ void Finish(Sheet* sheet) {
   for (const MeterRate& rate : sheet->rates) sheet->priced.Add(rate.meter);
   for (MeterRate& rate : sheet->rates) {
     rate.priced_within = IncludedIn(rate.meter) & sheet->priced;
-    rate.dearest = rate.base;
+    rate.highest = rate.base;
     for (const PriceTier& tier : rate.tiers) {
-      if (Dearer(tier.price, rate.dearest)) rate.dearest = tier.price;
+      if (MoreExpensive(tier.price, rate.highest)) rate.highest = tier.price;
     }
   }
   // From the general to the specific, so that the most specific rate has the last word.
@@ -183,7 +184,7 @@ void Finish(Sheet* sheet) {
     IncludedIn(meter).ForEach([&](Meter inner) {
       int8_t& by = sheet->billed_by[static_cast<int>(inner)];
       const bool as_specific = by >= 0 && Specificity(sheet->rates[by].meter) == Specificity(meter);
-      if (as_specific && Dearer(sheet->rates[by].dearest, sheet->rates[r].dearest)) return;
+      if (as_specific && MoreExpensive(sheet->rates[by].highest, sheet->rates[r].highest)) return;
       by = static_cast<int8_t>(r);
     });
   }
@@ -222,7 +223,7 @@ std::optional<UnitPrice> ModelCompiler::CompilePrice(const std::string& usd, boo
   if (!decimal)
     return fail(
         absl::StrCat("\"", usd, "\" is not a price; expected dollars as a decimal, such as \"0.25\""));
-  if (decimal->zero()) return fail("a price of 0 has to be said: free: true");
+  if (decimal->zero()) return fail("a price of 0 must be stated as free: true");
   if (decimal->negative()) return fail(absl::StrCat("\"", usd, "\" is negative"));
   auto price = MakeUnitPrice(*decimal, per);
   if (price && (factor.numerator != 1 || factor.denominator != 1)) price = Multiply(*price, factor);

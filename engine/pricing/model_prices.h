@@ -29,7 +29,7 @@ struct PriceTier {
 struct MeterRate {
   Meter meter = Meter::kInputTokens;
   UnitPrice base;
-  UnitPrice dearest;             // The most that base or any tier asks.
+  UnitPrice highest;             // The highest of base and tiers.
   std::vector<PriceTier> tiers;  // By ascending start.
   TierRule rule = TierRule::kWhole;
   bool inclusive = false;
@@ -69,18 +69,18 @@ struct FlatRates {
     int64_t cache_write_5m = -1;
     int64_t cache_write_1h = -1;
     int64_t output = -1;
-    int64_t dearest_output = -1;  // Of output and reasoning.
+    int64_t highest_output = -1;  // Of output and reasoning.
   };
   bool serves = false;  // False: this sheet says more than fits here.
   int64_t above = INT64_MAX;
-  Column base;   // Inputs up to `above`.
-  Column upper;  // Larger inputs.
-  Column
-      dearest_reach;  // The dearer of the two, rate by rate: the worst case of an input that may be larger.
+  Column base;           // Inputs up to `above`.
+  Column upper;          // Larger inputs.
+  Column highest_reach;  // The more expensive of the two, rate by rate: the worst case of an input that may
+                         // be larger.
 
   const Column& At(int64_t input_tokens) const { return input_tokens > above ? upper : base; }
-  const Column& DearestUpTo(int64_t input_tokens) const {
-    return input_tokens > above ? dearest_reach : base;
+  const Column& HighestUpTo(int64_t input_tokens) const {
+    return input_tokens > above ? highest_reach : base;
   }
 };
 

@@ -44,8 +44,8 @@ inline int64_t ChargeUp(int64_t units, UnitPrice price) {
 // costs.
 int64_t ChargeHalfEven(int64_t units, UnitPrice price);
 
-// True if a is dearer than b.
-inline bool Dearer(UnitPrice a, UnitPrice b) {
+// True if a is more expensive than b.
+inline bool MoreExpensive(UnitPrice a, UnitPrice b) {
   if (a.denominator == b.denominator) [[likely]] {
     return a.numerator > b.numerator;
   }

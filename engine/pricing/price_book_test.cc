@@ -126,7 +126,7 @@ models { id: "m" provider: "p" match { regex: "(" } }
   EXPECT_TRUE(absl::StartsWith(lines[0], "book.textproto:4:13: error: no meter is named \"input_tokns\""))
       << lines[0];
   EXPECT_EQ(lines[1], "book.textproto:5:36: error: \"-2\" is negative");
-  EXPECT_EQ(lines[2], "book.textproto:6:40: error: a price of 0 has to be said: free: true");
+  EXPECT_EQ(lines[2], "book.textproto:6:40: error: a price of 0 must be stated as free: true");
   EXPECT_TRUE(absl::StartsWith(lines[3], "book.textproto:8:12: error: no service tier is named \"gold\""))
       << lines[3];
   EXPECT_TRUE(absl::StartsWith(lines[4], "book.textproto:8:34: error: expected times of day")) << lines[4];

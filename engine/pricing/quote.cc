@@ -23,11 +23,11 @@ class Quoting {
   // The rate that is the meter's own, not that of what includes it.
   const MeterRate* OwnRateOf(Meter meter) const { return sheet_.priced.Has(meter) ? RateOf(meter) : nullptr; }
 
-  UnitPrice Dearest(const MeterRate& rate, int64_t most_units) const {
-    return DearestUpTo(rate, rate.sized_by == Meter::kInputTokens ? input_.most_input_tokens : most_units);
+  UnitPrice HighestPrice(const MeterRate& rate, int64_t most_units) const {
+    return HighestUpTo(rate, rate.sized_by == Meter::kInputTokens ? input_.most_input_tokens : most_units);
   }
 
-  // Up to `most_units` of `meter`; at worst each costs `or_price`, if that is dearer.
+  // Up to `most_units` of `meter`; at worst each costs `or_price`, if that is more.
   void Add(Meter meter, int64_t units, int64_t most_units, UnitPrice or_price = {});
   void AddInput();
 
@@ -59,8 +59,8 @@ void Quoting::Add(Meter meter, int64_t units, int64_t most_units, UnitPrice or_p
     item.price = PriceAt(*rate, rate->sized_by == Meter::kInputTokens ? input_.input_tokens : units);
     item.nanos = ChargeUp(std::max(units, units > 0 ? rate->minimum : 0), item.price);
   }
-  item.most_price = rate->tiers.empty() ? rate->base : Dearest(*rate, most_units);
-  if (Dearer(or_price, item.most_price)) item.most_price = or_price;
+  item.most_price = rate->tiers.empty() ? rate->base : HighestPrice(*rate, most_units);
+  if (MoreExpensive(or_price, item.most_price)) item.most_price = or_price;
   item.most_nanos = std::max(item.nanos, ChargeUp(std::max(most_units, rate->minimum), item.most_price));
   quote_->expected_nanos = AddSaturating(quote_->expected_nanos, item.nanos);
   quote_->worst_nanos = AddSaturating(quote_->worst_nanos, item.most_nanos);
@@ -81,27 +81,27 @@ void Quoting::AddInput() {
   // At worst nothing is in the cache: what was expected there is read in full, and written again where the
   // call asks for caching.
   const Meter write = input_.cache_write_1h ? Meter::kCacheWrite1hTokens : Meter::kCacheWrite5mTokens;
-  UnitPrice dearest;
+  UnitPrice highest;
   for (const Meter meter : {Meter::kInputTokens, cached > 0 || written > 0 ? write : Meter::kInputTokens}) {
     const MeterRate* rate = RateOf(meter);
     if (rate == nullptr) continue;
-    const UnitPrice price = Dearest(*rate, input_.most_input_tokens);
-    if (Dearer(price, dearest)) dearest = price;
+    const UnitPrice price = HighestPrice(*rate, input_.most_input_tokens);
+    if (MoreExpensive(price, highest)) highest = price;
   }
-  if (cached > 0) Add(Meter::kCacheReadTokens, cached, cached, dearest);
-  if (written > 0) Add(write, written, written, dearest);
-  if (audio > 0) Add(Meter::kInputAudioTokens, audio, audio, dearest);
-  if (image > 0) Add(Meter::kInputImageTokens, image, image, dearest);
+  if (cached > 0) Add(Meter::kCacheReadTokens, cached, cached, highest);
+  if (written > 0) Add(write, written, written, highest);
+  if (audio > 0) Add(Meter::kInputAudioTokens, audio, audio, highest);
+  if (image > 0) Add(Meter::kInputImageTokens, image, image, highest);
   const int64_t rest_at_most =
       std::max(input_.most_input_tokens, input_.input_tokens) - (input_.input_tokens - rest);
-  Add(Meter::kInputTokens, rest, rest_at_most, dearest);
+  Add(Meter::kInputTokens, rest, rest_at_most, highest);
 }
 
 void Quoting::Run() {
   if (input_.input_tokens > 0 || input_.most_input_tokens > 0) AddInput();
   const MeterRate* reasoning = OwnRateOf(Meter::kOutputReasoningTokens);
   Add(Meter::kOutputTokens, input_.output_tokens, input_.most_output_tokens,
-      reasoning == nullptr ? UnitPrice{} : Dearest(*reasoning, input_.most_output_tokens));
+      reasoning == nullptr ? UnitPrice{} : HighestPrice(*reasoning, input_.most_output_tokens));
   if (OwnRateOf(Meter::kRequests) != nullptr) Add(Meter::kRequests, input_.requests, input_.requests);
   if (input_.images > 0 && OwnRateOf(Meter::kInputImages) != nullptr) {
     Add(Meter::kInputImages, input_.images, input_.images);

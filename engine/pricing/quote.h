@@ -22,7 +22,7 @@ struct QuoteItem {
   int64_t units = 0;
   int64_t most_units = 0;
   UnitPrice price;       // Of the expected units; of a marginal rate, of the last of them.
-  UnitPrice most_price;  // Of the most units: the dearest that can be reached.
+  UnitPrice most_price;  // Of the most units: the highest that can be reached.
   int64_t nanos = 0;
   int64_t most_nanos = 0;
 };
@@ -92,7 +92,7 @@ struct QuoteTotals {
 // Cannot fail, does not allocate. `prices` may be null: unpriced.
 //
 // The worst case takes the most units at the highest tier that can be reached, no cached tokens, cache-write
-// rates for what is to be kept, and the dearest of output and reasoning for the whole output cap. It
+// rates for what is to be kept, and the more expensive of output and reasoning for the whole output cap. It
 // saturates at kMaxNanos.
 void MakeQuote(const PricedCandidate& candidate, const QuoteInput& input, Quote* quote);
 inline Quote MakeQuote(const PricedCandidate& candidate, const QuoteInput& input) {

@@ -34,7 +34,7 @@ TEST(MakeQuote, PricesWhatIsExpectedAndTheWorst) {
   EXPECT_EQ(quote.items()[1].most_nanos, 60'000'000);
 }
 
-TEST(MakeQuote, TheWorstReachesTheDearestTierAndCountsOnNoCache) {
+TEST(MakeQuote, TheWorstReachesTheMostExpensiveTierAndCountsOnNoCache) {
   const auto prices = PricesForTest(kTiered);
   QuoteInput input;
   input.input_tokens = 190'000;
@@ -49,7 +49,7 @@ TEST(MakeQuote, TheWorstReachesTheDearestTierAndCountsOnNoCache) {
   EXPECT_EQ(quote.worst_nanos, 210'000ll * 12'000 + 100 * 22'500);
 }
 
-TEST(MakeQuote, ReasoningThatIsDearerThanOutputDecidesTheWorst) {
+TEST(MakeQuote, ReasoningThatCostsMoreThanOutputDecidesTheWorst) {
   const auto prices = PricesForTest(R"(sheets { rates { meter: "input_tokens" usd: "1" }
     rates { meter: "output_tokens" usd: "2" } rates { meter: "output_reasoning_tokens" usd: "9" } })");
   QuoteInput input;

@@ -23,12 +23,12 @@ inline UnitPrice PriceAt(const MeterRate& rate, int64_t size) {
   return price;
 }
 
-// The dearest price that any size up to `most` reaches. Tiers may get cheaper with size.
-inline UnitPrice DearestUpTo(const MeterRate& rate, int64_t most) {
+// The highest price that any size up to `most` reaches. Tiers may get cheaper with size.
+inline UnitPrice HighestUpTo(const MeterRate& rate, int64_t most) {
   UnitPrice price = rate.base;
   for (const PriceTier& tier : rate.tiers) {
     if (!Reaches(rate, most, tier)) break;
-    if (Dearer(tier.price, price)) price = tier.price;
+    if (MoreExpensive(tier.price, price)) price = tier.price;
   }
   return price;
 }

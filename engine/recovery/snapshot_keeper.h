@@ -18,7 +18,7 @@ namespace purser {
 // Keeps snapshots beside a running engine, so that opening a ledger after a kill reads the frames since the
 // last one and not those of a year. It never looks at the engine's accounts: accounts are a fold of the log,
 // so a thread of its own rebuilds a second set of them from the last snapshot and the frames after it, which
-// the running engine does not notice but for a processor being busy (about 0.7 us per frame) and, meanwhile,
+// the running engine notices only as CPU load (about 0.7 us per frame) and, meanwhile,
 // the memory of that second set.
 class SnapshotKeeper {
  public:

@@ -52,7 +52,7 @@ TEST(CheckPolicy, FivePlantedMistakesAreFiveErrorsOnTheirLines) {
                "budgets { name: \"cap\" scope: CUSTOMER usd: \"five\" }\n"),
       ElementsAre(
           HasSubstr("policy:3:43: error: Expected integer"),
-          HasSubstr("policy:4:35: error: \"(unclosed\" is no regex"),
+          HasSubstr("policy:4:35: error: \"(unclosed\" is not a valid regex"),
           HasSubstr("policy:7:10: error: no signal is named \"cod\""),
           HasSubstr("policy:8:3: error: unknown field \"min_qualty\" in Rule; did you mean \"min_quality\"?"),
           HasSubstr("policy:11:39: error: \"five\" is not an amount")));
@@ -168,10 +168,10 @@ TEST(CheckPolicy, MistakesOfCachingStandOnTheirLines) {
                "  memory_mib: -1\n"
                "  embedder { static_model: \"/nonexistent\" }\n"
                "}\n"),
-      ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is no cosine"),
+      ElementsAre(HasSubstr("policy:3:14: error: "), HasSubstr("policy:3:26: error: 1.5 is not a cosine"),
                   HasSubstr("policy:3:41: error: \"much\" is not an amount"),
                   HasSubstr("policy:4:13: error: no request class is named \"chat\""),
-                  HasSubstr("policy:5:14: error: -1 is no share"), HasSubstr("policy:6:3: error: -1"),
+                  HasSubstr("policy:5:14: error: -1 is not a fraction"), HasSubstr("policy:6:3: error: -1"),
                   HasSubstr("policy:7:14: error: cannot open /nonexistent")));
 }
 

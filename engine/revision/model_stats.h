@@ -22,7 +22,7 @@ struct ModelStats {
   estimates::TokenCorrection input;  // Of the estimates of its input.
   estimates::QuantileSketch latency_ms;
   std::atomic<int32_t> failures_in_a_row{0};
-  std::atomic<int64_t> cooling_until_nanos{0};  // A candidate for nothing before then.
+  std::atomic<int64_t> cooling_until_nanos{0};  // Not eligible until then.
 
   // Three failures in a row rest a model for 5 s, each further one for twice as long, up to 5 minutes.
   void CountFailure(int64_t now_nanos) {

@@ -107,16 +107,16 @@ void Explore(const ChoiceSettings& settings, const ChoiceContext& context, Choic
   int drawable = choice->count;
   if (settings.exploration_most_times_cheapest > 0) {
     int64_t cheapest = kMaxNanos;
-    // Nobody can say of an unknown price how dear it is.
+    // An unknown price may be any price.
     const auto known = [](const Ranked& one) { return one.ranked_nanos < kMaxNanos; };
     for (int i = 0; i < choice->count; ++i) {
       if (known(choice->ranked[i])) cheapest = std::min(cheapest, choice->ranked[i].expected_nanos);
     }
     const int64_t most = ShareOf(settings.exploration_most_times_cheapest, cheapest);
-    const auto dear = std::stable_partition(
+    const auto too_expensive = std::stable_partition(
         choice->ranked.begin(), choice->ranked.begin() + choice->count,
         [&](const Ranked& ranked) { return known(ranked) && ranked.expected_nanos <= most; });
-    drawable = static_cast<int>(dear - choice->ranked.begin());
+    drawable = static_cast<int>(too_expensive - choice->ranked.begin());
     if (drawable == 0) return;
   }
   const auto picked = choice->ranked.begin() + static_cast<int>(DrawFor(settings, context.request_id).pick %

@@ -162,7 +162,7 @@ TEST_F(ChoiceTest, ExplorationIsAStatedShareDrawnByTheRequestsId) {
   for (int i = 0; i < 2'000; ++i) {
     const std::string id = "request-" + std::to_string(i);
     context_.request_id = id;
-    EXPECT_NE(Order({10, 20, 40})[0], 2) << "dearer than twice the cheapest";
+    EXPECT_NE(Order({10, 20, 40})[0], 2) << "more expensive than twice the cheapest";
   }
 }
 
@@ -177,7 +177,7 @@ TEST_F(ChoiceTest, ABoundOnExplorationLeavesUnknownPricesAlone) {
     context_.request_id = id;
     ++first[Order()[0]];
   }
-  EXPECT_EQ(first[0], 0) << "nobody knows how dear it is";
+  EXPECT_EQ(first[0], 0) << "its price is unknown";
   EXPECT_GT(first[1], 50);
   EXPECT_GT(first[2], 50) << "twice the cheapest of those that are known";
   EXPECT_EQ(first[3], 0);

@@ -85,7 +85,7 @@ int64_t Usd(const std::string& text, const std::string& path, Diagnostics* diagn
 
 double NotNegative(double value, double most, const std::string& path, Diagnostics* diagnostics) {
   if (!(value >= 0 && value <= most)) {
-    diagnostics->Error(path, most < 2 ? absl::StrCat(value, " is no share; expected 0 to ", most)
+    diagnostics->Error(path, most < 2 ? absl::StrCat(value, " is not a fraction; expected 0 to ", most)
                                       : absl::StrCat(value, " is out of range; expected at least 0"));
   }
   return value;

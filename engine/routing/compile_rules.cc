@@ -109,7 +109,7 @@ class ConditionCompiler {
     }
     for (const double bound :
          {condition.at_least(), condition.above(), condition.at_most(), condition.below()}) {
-      if (!std::isfinite(bound)) diagnostics_.Error(path, "has a bound that is no finite number");
+      if (!std::isfinite(bound)) diagnostics_.Error(path, "its bounds must be finite");
     }
     Interval interval{-kInfinity, kInfinity};
     if (condition.has_at_least()) interval.lo = condition.at_least();

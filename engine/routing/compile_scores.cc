@@ -42,7 +42,7 @@ CompiledTerm CompileTerm(const policy::Term& term, const std::string& path, Comp
   out.most = term.has_most() ? term.most() : kInfinity;
   out.equals = -1;
   if (!std::isfinite(term.weight()) || !std::isfinite(term.over())) {
-    diagnostics->Error(path, "has a weight or an `over` that is no finite number");
+    diagnostics->Error(path, "its weight and `over` must be finite");
   }
   if (term.weight() == 0) diagnostics->Warning(path, "has no weight: it never adds anything");
   if (!(out.most >= 0)) diagnostics->Error(path + ".most", "is negative; expected at least 0");
@@ -150,7 +150,7 @@ void CompileScores(CompiledPolicy* out, Diagnostics* diagnostics) {
     }
     CompiledScore compiled;
     compiled.base = score.base();
-    if (!std::isfinite(score.base())) diagnostics->Error(path + ".base", "is no finite number");
+    if (!std::isfinite(score.base())) diagnostics->Error(path + ".base", "must be finite");
     bool any_signal = false;
     for (int t = 0; t < score.terms_size(); ++t) {
       compiled.terms.push_back(

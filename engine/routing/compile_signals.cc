@@ -77,8 +77,8 @@ void CompilePatterns(const policy::Patterns& patterns, int signal, const std::st
     const std::string at = absl::StrCat(path, ".regex[", i, "]");
     const absl::StatusOr<int> added = matcher.AddRegex(patterns.regex(i), patterns.case_sensitive());
     if (!added.ok()) {
-      diagnostics->Error(at,
-                         absl::StrCat("\"", patterns.regex(i), "\" is no regex: ", added.status().message()));
+      diagnostics->Error(
+          at, absl::StrCat("\"", patterns.regex(i), "\" is not a valid regex: ", added.status().message()));
       continue;
     }
     owner.push_back(signal);

@@ -52,7 +52,7 @@ absl::StatusOr<float> Good(const Json& outcome) {
 absl::StatusOr<std::optional<OutcomeNeighbours::Outcome>> ReadLine(
     const std::string& text, const OutcomeNeighbours::Options& options) {
   const Json line = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!line.is_object()) return absl::InvalidArgumentError("is no JSON object");
+  if (!line.is_object()) return absl::InvalidArgumentError("is not a JSON object");
   const auto outcomes = line.find("outcomes");
   if (outcomes == line.end() || !outcomes->is_object())
     return absl::InvalidArgumentError("has no \"outcomes\" by candidate");
@@ -69,7 +69,7 @@ absl::StatusOr<std::optional<OutcomeNeighbours::Outcome>> ReadLine(
   outcome.good = *good;
   for (const Json& component : *embedding) {
     if (!component.is_number())
-      return absl::InvalidArgumentError("has an \"embedding\" that is no list of numbers");
+      return absl::InvalidArgumentError("has an \"embedding\" that is not a list of numbers");
     outcome.embedding.push_back(component.get<float>());
   }
   return outcome;

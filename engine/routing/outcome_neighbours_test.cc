@@ -224,7 +224,7 @@ TEST_F(OutcomesFile, OtherCandidatesAndOtherEmbeddingsAreLeftOut) {
 
 TEST_F(OutcomesFile, ErrorsNameTheLine) {
   const std::pair<const char*, const char*> kCases[] = {
-      {"[]\n", ":1: the line is no JSON object"},
+      {"[]\n", ":1: the line is not a JSON object"},
       {"\n{\"embedding\": [1]}\n", ":2: the line has no \"outcomes\""},
       {R"({"embedding": [1], "outcomes": {"small": 2}})", ":1: the line has an outcome"},
       {R"({"embedding": ["a"], "outcomes": {"small": 1}})", ":1: the line has an \"embedding\""},

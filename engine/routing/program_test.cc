@@ -323,13 +323,13 @@ TEST(ProgramTest, MistakesAreReportedTogetherWithTheirPlaces) {
     }
   )pb");
   EXPECT_EQ(compiled.program, nullptr);
-  EXPECT_THAT(
-      Messages(compiled.diagnostics),
-      ElementsAre(HasSubstr("\"(\" is no regex"), HasSubstr("does not say what to do when it sees nothing"),
-                  HasSubstr("no signal is named \"b\""), HasSubstr("as large as it likes"),
-                  HasSubstr("no signal is named \"c\"; defined are: \"a\", \"t\""),
-                  HasSubstr("a second rule named \"r\""), HasSubstr("no candidate is named \"huge\""),
-                  HasSubstr("the score \"s\" has no band \"y\"")));
+  EXPECT_THAT(Messages(compiled.diagnostics),
+              ElementsAre(HasSubstr("\"(\" is not a valid regex"),
+                          HasSubstr("does not say what to do when it sees nothing"),
+                          HasSubstr("no signal is named \"b\""), HasSubstr("as large as it likes"),
+                          HasSubstr("no signal is named \"c\"; defined are: \"a\", \"t\""),
+                          HasSubstr("a second rule named \"r\""), HasSubstr("no candidate is named \"huge\""),
+                          HasSubstr("the score \"s\" has no band \"y\"")));
 }
 
 TEST(ProgramTest, LintsWhatCannotBeMeant) {

@@ -21,7 +21,7 @@ absl::Status CheckWeights(const HashedWeights& weights) {
         absl::StrCat("the scorer has ", weights.weights().size(), " weights; expected 2^bucket_bits"));
   }
   if (!std::isfinite(weights.step())) {
-    return absl::InvalidArgumentError("the scorer has a step that is no finite number");
+    return absl::InvalidArgumentError("the scorer's steps must be finite");
   }
   return absl::OkStatus();
 }
@@ -46,7 +46,7 @@ absl::Status CheckLinear(const LearnedScorer& proto) {
                                                    " structure features; expected ", kStructureFeatures));
   }
   if (!std::isfinite(proto.bias())) {
-    return absl::InvalidArgumentError("the scorer has a bias that is no finite number");
+    return absl::InvalidArgumentError("the scorer's bias must be finite");
   }
   for (int i = 0; i < kStructureFeatures; ++i) {
     const Structure& structure = proto.structure(i);
@@ -79,7 +79,7 @@ absl::Status CheckKinds(const LearnedScorer& proto) {
         kind.words().bucket_bits() != proto.kinds(0).words().bucket_bits()) {
       return in_kind("its words have no weights, or another number than those of the first kind");
     }
-    if (!std::isfinite(kind.bias())) return in_kind("its bias is no finite number");
+    if (!std::isfinite(kind.bias())) return in_kind("its bias must be finite");
     if (kind.scorer().kinds_size() > 0) return in_kind("it has kinds itself");
     for (const absl::Status& status : {CheckWeights(kind.words()), CheckLinear(kind.scorer())}) {
       if (!status.ok()) return in_kind(status.message());

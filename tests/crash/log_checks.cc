@@ -69,7 +69,7 @@ class History {
   // is what has been written.
   std::string CheckFound() {
     if (!IsFirstPartOf(found_, written_)) {
-      return absl::StrCat("found ", Describe(found_), ", which is no first part of ", Describe(written_));
+      return absl::StrCat("found ", Describe(found_), ", which is not a prefix of ", Describe(written_));
     }
     if (found_.size() < synced_) {
       return absl::StrCat("found ", Describe(found_), ", but ", synced_, " frames had been synced");

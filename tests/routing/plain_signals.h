@@ -29,7 +29,7 @@ struct PlainFiles {
 
 bool IsTextSignal(const policy::Signal& signal);
 
-// The signals of a policy for one request, each read off it anew whenever it is asked for. Shares no code
+// The signals of a policy for one request, each read off it again whenever it is asked for. Shares no code
 // with the program.
 class PlainSignals {
  public:

@@ -133,7 +133,7 @@ TEST(Threads, EightOfThemKeepTheBooksStraight) {
               accounts.Expire(plan, now.fetch_add(kSecond / 50), 1000);
               break;
             case 1:
-              accounts.EndTask(plan, "acme", task, time - 7200 * kSecond);  // Long enough ago to begin anew.
+              accounts.EndTask(plan, "acme", task, time - 7200 * kSecond);  // Long enough ago to start over.
               break;
             case 2:
               accounts.EndSession(plan, "acme", session, time - 7200 * kSecond);
@@ -147,8 +147,8 @@ TEST(Threads, EightOfThemKeepTheBooksStraight) {
           while (open.size() > 5) {
             auto [ticket, worst] = open.front();
             open.erase(open.begin());
-            // Never more than was held: a call that turns out dearer would rightly take an account past its
-            // cap.
+            // Never more than was held: a call that turns out more expensive would rightly take an account
+            // past its cap.
             const auto cost = [&] { return std::min(static_cast<int64_t>(random() % 1'000'000), worst); };
             switch (random() % 6) {
               case 0:

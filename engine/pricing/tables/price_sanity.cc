@@ -31,7 +31,7 @@ void CheckSize(const prices::Rate& rate, std::vector<std::string>* found) {
   if (!meter || FactsOf(*meter).counted != Counted::kTokens) return;
   const auto check = [&](const std::string& usd, bool free) {
     const auto price = PriceOf(rate, usd, free);
-    if (price && !Dearer(kDollarPerThousand, *price)) {
+    if (price && !MoreExpensive(kDollarPerThousand, *price)) {
       found->push_back(absl::StrCat(rate.meter(), " costs a dollar or more per thousand: ", usd, " per ",
                                     rate.per() == 0 ? 1'000'000 : rate.per()));
     }
@@ -46,8 +46,8 @@ void CheckCacheRead(const prices::Sheet& sheet, std::vector<std::string>* found)
   if (read == nullptr || input == nullptr) return;
   const auto read_price = PriceOf(*read, read->usd(), read->free());
   const auto input_price = PriceOf(*input, input->usd(), input->free());
-  if (read_price && input_price && Dearer(*read_price, *input_price)) {
-    found->push_back(absl::StrCat("reading from the cache is dearer than reading without it: ", read->usd(),
+  if (read_price && input_price && MoreExpensive(*read_price, *input_price)) {
+    found->push_back(absl::StrCat("reading from the cache costs more than reading without it: ", read->usd(),
                                   " above ", input->free() ? "0" : input->usd()));
   }
 }

@@ -11,7 +11,7 @@ namespace purser::pricing {
 // What about a model's prices is more likely a slip of the table than a price: each as a sentence.
 //
 // - a dollar or more per thousand tokens of text: three decimal places off;
-// - reading from the cache dearer than reading without it.
+// - reading from the cache that costs more than reading without it.
 std::vector<std::string> SuspiciousPrices(const prices::Model& model);
 
 }  // namespace purser::pricing
