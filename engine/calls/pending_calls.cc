@@ -3,51 +3,41 @@
 #include <thread>
 
 namespace purser {
-namespace {
-
-using Field = std::string_view Request::*;
-
-constexpr auto kStored = [] {
-  std::array<Field, StoredRequest::kFields> fields{};
-  for (size_t row = 0; row < kRequestDimensionCount; ++row) fields[row] = kRequestDimensions[row].member;
-  fields[kRequestDimensionCount] = &Request::id;
-  fields[kRequestDimensionCount + 1] = &Request::model;
-  fields[kRequestDimensionCount + 2] = &Request::region;
-  return fields;
-}();
-
-}  // namespace
 
 void StoredRequest::Assign(const Request& request) {
   text_.clear();
-  for (size_t i = 0; i < kFields; ++i) {
-    text_.append(request.*kStored[i]);
-    ends_[i] = static_cast<uint32_t>(text_.size());
-  }
+  for (const RequestDimension& dimension : kRequestDimensions) text_.append(request.*dimension.member);
+  text_.append(request.id).append(request.model).append(request.region);
+  for (const OwnDimension& own : request.own_dimensions) text_.append(own.name).append(own.value);
+
+  // The text has its place now.
+  const char* at = text_.data();
+  const auto stored = [&at](std::string_view original) {
+    const std::string_view copy(at, original.size());
+    at += original.size();
+    return copy;
+  };
+  for (const RequestDimension& dimension : kRequestDimensions)
+    dimensions_.*dimension.member = stored(request.*dimension.member);
+  id_ = stored(request.id);
+  model_ = stored(request.model);
+  region_ = stored(request.region);
   own_.clear();
-  if (!request.own_dimensions.empty()) AssignOwn(request.own_dimensions);
+  for (const OwnDimension& own : request.own_dimensions) {
+    const std::string_view name = stored(own.name);
+    own_.push_back({name, stored(own.value)});
+  }
   step_ = request.step;
   attempt_ = request.attempt;
   time_nanos_ = request.time_nanos;
 }
 
-void StoredRequest::AssignOwn(std::span<const OwnDimension> own) {
-  for (const OwnDimension& dimension : own) text_.append(dimension.name).append(dimension.value);
-  std::string_view rest = std::string_view(text_).substr(ends_.back());
-  for (const OwnDimension& dimension : own) {
-    const size_t name = dimension.name.size(), value = dimension.value.size();
-    own_.push_back({rest.substr(0, name), rest.substr(name, value)});
-    rest.remove_prefix(name + value);
-  }
-}
-
 Request StoredRequest::View() const {
   Request request;
-  uint32_t begin = 0;
-  for (size_t i = 0; i < kFields; ++i) {
-    request.*kStored[i] = std::string_view(text_).substr(begin, ends_[i] - begin);
-    begin = ends_[i];
-  }
+  static_cast<Dimensions&>(request) = dimensions_;
+  request.id = id_;
+  request.model = model_;
+  request.region = region_;
   request.own_dimensions = own_;
   request.step = step_;
   request.attempt = attempt_;

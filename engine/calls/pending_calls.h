@@ -7,8 +7,8 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/budget/accounts.h"
@@ -20,9 +20,6 @@ namespace purser {
 // allocates only while its buffer grows.
 class StoredRequest {
  public:
-  // The dimensions, the id, the model asked for and the region.
-  static constexpr size_t kFields = kRequestDimensionCount + 3;
-
   StoredRequest() = default;
   StoredRequest(const StoredRequest&) = delete;
   StoredRequest& operator=(const StoredRequest&) = delete;
@@ -32,11 +29,10 @@ class StoredRequest {
   Request View() const;
 
  private:
-  void AssignOwn(std::span<const OwnDimension> own);
-
-  std::string text_;
-  std::array<uint32_t, kFields> ends_ = {};
-  std::vector<OwnDimension> own_;  // Views into text_, behind the fields.
+  std::string text_;  // What the views are of.
+  Dimensions dimensions_;
+  std::string_view id_, model_, region_;
+  std::vector<OwnDimension> own_;
   int32_t step_ = 0;
   int32_t attempt_ = 0;
   int64_t time_nanos_ = 0;
