@@ -129,7 +129,7 @@ struct Shortage {
   int64_t held = 0;
   int64_t presumed = 0;
   int64_t asked = 0;
-  int64_t resets_at_nanos = kForever;  // When the next window begins or frees a slice. kForever: never.
+  int64_t resets_at_nanos = kForever;  // When a window begins or a slice is freed. kForever: never.
   bool overrun = false;                // A charge above its hold took the account past its limit.
 };
 
@@ -236,7 +236,7 @@ class Accounts {
   // The request is about to be sent. False: the ticket is unknown, by expiry most likely; do not send.
   bool MarkDispatched(const Plan& plan, Ticket ticket, int64_t now_nanos);
 
-  // AccountStore what the call cost. `total` is the whole cost so far, not what was added since: a stream may
+  // Books what the call cost. `total` is the whole cost so far, not what was added since: a stream may
   // settle several times (`final` false; the hold's time to expire starts over), a lost or repeated partial
   // settlement does no harm, one that is lower than what was booked is ignored. The final one says what it
   // really was, gives back the rest, and closes the ticket.
@@ -266,7 +266,7 @@ class Accounts {
 
   // ---- Without a hold ----
 
-  // AccountStore a charge that has no (open) hold: replayed from the log, reported late, or never asked for.
+  // Books a charge that has no (open) hold: replayed from the log, reported late, or never asked for.
   // Returns the budgets whose account is past its limit now.
   uint64_t Charge(const Plan& plan, const Scope& scope, const Amounts& total, int64_t now_nanos);
 

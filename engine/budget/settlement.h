@@ -26,7 +26,7 @@ struct Move {
   bool close = false;      // Unpins the accounts.
   bool unasked = false;    // Nobody asked the limits beforehand.
 };
-// AccountStore the difference to what is booked, releases what is no longer set aside. Returns the budgets
+// Books the difference to what is booked, releases what is no longer set aside. Returns the budgets
 // (by index) whose account is past its limit because of a charge above its hold.
 uint64_t MoveLegs(AccountStore& store, const Plan& plan, const OpenHold& hold, const Move& move,
                   int64_t now_nanos);
