@@ -7,8 +7,8 @@
 
 namespace purser::cli {
 
-// How good a settled call's answer was, 0 to 1, as it was told: its quality, or else whether it succeeded.
-// Nothing: nobody told, or no answer came.
+// How good a settled call's answer was, 0 to 1, as reported: its quality, or else whether it succeeded.
+// Nothing if neither was reported, or no answer came.
 inline std::optional<double> ReportedOutcome(const ledger::RecordView& record) {
   if (record.quality.has_value()) return *record.quality;
   if (record.outcome == ledger::SUCCEEDED) return 1;

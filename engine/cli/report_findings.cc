@@ -226,7 +226,7 @@ void PrintFindingsJson(const Findings& findings) {
            {"per_task_usd", FormatUsd(one.per_task_nanos)},
            {"single_shot_usd", FormatUsd(one.single_shot_nanos)},
            {"multiple", one.multiple()},
-           {"costliest_task", one.costliest_task},
+           {"dearest_task", one.costliest_task},
            {"dearest_usd", FormatUsd(one.costliest_nanos)}});
   }
   for (const economics::CostSlo& slo : findings.slos) {
