@@ -59,7 +59,7 @@ TEST_F(RecoveryTest, WhatWasSettledCountsAfterARestart) {
   EXPECT_EQ(engine->recovered().presumed, 0);
   engine->Decide(ThousandTokens(), &decision);
   EXPECT_EQ(decision.action, Action::kRefuse);
-  EXPECT_THAT(decision.reason, HasSubstr("$0.004 settled"));
+  EXPECT_THAT(decision.reason, HasSubstr("$0.004 of $0.005 spent"));
 }
 
 TEST_F(RecoveryTest, ADispatchedHoldIsPresumedSpentAndAnUndispatchedOneIsFree) {
