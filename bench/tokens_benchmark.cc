@@ -127,15 +127,15 @@ BENCHMARK(CorrectionExpected);
 }  // namespace purser::estimates
 
 int main(int argc, char** argv) {
-  using purser::pricing::kKinds;
+  using purser::estimates::kKinds;
   for (const auto& kind : kKinds)
-    benchmark::RegisterBenchmark((std::string("ReadText/") + kind.name).c_str(), purser::pricing::ReadAll,
-                                 purser::pricing::Shuffled(kind.lines));
+    benchmark::RegisterBenchmark((std::string("ReadText/") + kind.name).c_str(), purser::estimates::ReadAll,
+                                 purser::estimates::Shuffled(kind.lines));
   if (const char* files = std::getenv("PURSER_TOKENS_TEXT")) {
     std::istringstream names(files);
     for (std::string name; std::getline(names, name, ':');) {
       std::ifstream in(name, std::ios::binary);
-      benchmark::RegisterBenchmark(("ReadText/" + name).c_str(), purser::pricing::ReadAll,
+      benchmark::RegisterBenchmark(("ReadText/" + name).c_str(), purser::estimates::ReadAll,
                                    std::string((std::istreambuf_iterator<char>(in)), {}));
     }
   }
