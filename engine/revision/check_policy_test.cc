@@ -72,9 +72,10 @@ class TwoTexts {
     EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
     writer_ = std::thread([=, this] {
       Write(open(path.c_str(), O_WRONLY), first);
-      while (!done_) {  // Opening fails for as long as there is no second reader.
+      while (!done_ && HasReader(path)) Pause();
+      while (!done_) {
         if (const int fd = open(path.c_str(), O_WRONLY | O_NONBLOCK); fd >= 0) Write(fd, second);
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        Pause();
       }
     });
   }
@@ -87,9 +88,15 @@ class TwoTexts {
   static void Write(int fd, const std::string& text) {
     EXPECT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
     close(fd);
-    std::this_thread::sleep_for(
-        std::chrono::milliseconds(20));  // So that the reader sees the end of the file.
   }
+  // Opening a pipe to write, without waiting, fails for as long as nothing reads it.
+  static bool HasReader(const std::string& path) {
+    const int fd = open(path.c_str(), O_WRONLY | O_NONBLOCK);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+  }
+  static void Pause() { std::this_thread::sleep_for(std::chrono::milliseconds(1)); }
+
   std::atomic<bool> done_{false};
   std::thread writer_;
 };
