@@ -123,6 +123,7 @@ bool RedisPeer::HoldAndSettle(int pairs) {
 namespace purser::bench {
 std::unique_ptr<RedisPeer> RedisPeer::Start(bool) { return nullptr; }
 RedisPeer::~RedisPeer() = default;
+bool RedisPeer::HoldAndSettle(int) { return false; }
 }  // namespace purser::bench
 
 #endif
