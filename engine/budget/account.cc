@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "engine/base/invariant.h"
-
 namespace purser::budget {
 namespace {
 
@@ -155,14 +153,6 @@ int64_t ToppedUp(const Extras& extras, Dimension dimension, int64_t now_nanos) {
 }
 
 void DropExpiredTopUps(Extras& extras, int64_t now_nanos) { DropTopUps(extras, HasExpired, now_nanos); }
-
-void CheckNegativeHeld(Account& account, const Amounts& taken) {
-  for (int i = 0; i < kDimensions; ++i) {
-    if (account.held.of[i] >= 0) continue;
-    PURSER_INVARIANT(AddSaturating(account.held.of[i], taken.of[i]) == kUnlimited || AnythingPlanted());
-    if (!AnythingPlanted()) account.held.of[i] = kUnlimited;
-  }
-}
 
 void AddToSlice(Account& account, const Amounts& amounts) {
   SliceRing& ring = *account.extras->slices;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "engine/base/invariant.h"
 #include "engine/base/saturating.h"
 #include "engine/base/spin_lock.h"
 #include "engine/budget/amounts.h"
@@ -173,19 +174,17 @@ inline int FirstShort(Account& account, const Budget& budget, const Amounts& ask
 inline void AddHeld(Account& account, const Amounts& amounts) {
   for (int i = 0; i < kDimensions; ++i) account.held.of[i] = AddSaturating(account.held.of[i], amounts.of[i]);
 }
-// A sum that had stopped at kUnlimited stays there: only a dimension without a limit can have got so far, and
-// what it holds is not known any more. Any other sum below zero is a bug.
-void CheckNegativeHeld(Account& account, const Amounts& taken);
-
-// Takes back what AddHeld added.
+// Takes back what AddHeld added. A sum that stopped at kUnlimited stays there, because what it holds is not
+// known any more: counting down from it would end below zero. Only a dimension without a limit, or a waived
+// one, gets so far.
 inline void SubtractHeld(Account& account, const Amounts& amounts) {
   int64_t signs = 0;
   for (int i = 0; i < kDimensions; ++i) {
-    account.held.of[i] -= amounts.of[i];
+    const int64_t held = account.held.of[i];
+    account.held.of[i] = held == kUnlimited ? held : held - amounts.of[i];
     signs |= account.held.of[i];
   }
-  if (signs < 0) [[unlikely]]
-    CheckNegativeHeld(account, amounts);
+  PURSER_INVARIANT(signs >= 0 || AnythingPlanted());
 }
 
 // Adds to what is settled. Negative amounts only as GivenBack() allows.

@@ -71,6 +71,25 @@ TEST_F(AccountsTest, HoldsThenSettles) {
   EXPECT_EQ(accounts_.open_holds(), 0);
 }
 
+// A dimension without a limit takes whatever a caller says; sums stop at the largest amount.
+TEST_F(AccountsTest, HoldsTooLargeToAddUpAreGivenBackWithoutHarm) {
+  Use(R"(budgets { name: "customer" scope: CUSTOMER usd: "5" })");
+  constexpr int64_t kHuge = kUnlimited / 2 + 7;
+  Ticket tickets[3];
+  for (Ticket& ticket : tickets) {
+    const HoldResult held = accounts_.Hold(plan_, CallOf(ann_, kUsd, kHuge, kHuge), now_);
+    ASSERT_EQ(held.status, HoldStatus::kHeld);
+    ticket = held.ticket;
+  }
+  for (const Ticket ticket : tickets) EXPECT_TRUE(accounts_.Void(plan_, ticket, now_));
+  EXPECT_EQ(accounts_.open_holds(), 0);
+  EXPECT_EQ(View(ann_).held[Dimension::kUsd], 0);
+  EXPECT_EQ(View(ann_).held[Dimension::kTokens], kUnlimited) << "not known any more";
+  EXPECT_EQ(Left(ann_), 5 * kUsd);
+  const Ticket ticket = Held(ann_, kUsd);
+  EXPECT_EQ(Settle(ticket, kUsd).status, SettleStatus::kSettled);
+}
+
 TEST_F(AccountsTest, RefusalNamesTheAccount) {
   Use(R"(budgets { name: "customer" scope: CUSTOMER usd: "5" window { calendar: DAY } })");
   Settle(Held(ann_, kUsd), kUsd);
