@@ -26,7 +26,7 @@ struct AccountStatus {
     int64_t headroom() const { return limit - settled - held - presumed; }
   };
   std::vector<Limit> limits;    // Those that the budget states.
-  int64_t resets_at_nanos = 0;  // When the window next begins anew or frees a part. 0: never.
+  int64_t resets_at_nanos = 0;  // When the window restarts, or next frees a part. 0: never.
   bool overrun = false;         // A call cost more than its hold and took the account past a limit.
 };
 

@@ -309,8 +309,8 @@ class Engine {
 
   // ---- To look at.
 
-  // The accounts that this request draws on, with headroom, holds and reset times, before its model is known:
-  // budgets per provider or model are listed for the candidate of the policy's order that passes first.
+  // The accounts that this request draws on, with headroom, holds and reset times. Budgets per provider or
+  // model are those of the candidate that Decide would try first.
   [[nodiscard]] virtual std::vector<AccountStatus> Accounts(const Request& request) = 0;
 
   // The whole reasoning for one request. Decides without holding, booking or learning anything.
@@ -342,7 +342,8 @@ class Engine {
   [[nodiscard]] virtual absl::StatusOr<LoadedPolicy> LoadShadowPolicy(const PolicySource& source) = 0;
 
   // What `shadow` would do with a request that was decided. Nothing is held, booked, cached or learned. Reuse
-  // one ShadowDecision per thread: after warm-up only a refusal's reason allocates.
+  // one ShadowDecision per thread: after warm-up only a refusal's reason allocates. An empty `shadow`
+  // refuses.
   virtual void DecideShadow(const LoadedPolicy& shadow, const Request& request, const Decision& decision,
                             ShadowDecision* out) = 0;
 
