@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+PRELUDES = ("bazel/prelude/prelude.h", "bazel/test_prelude/test_prelude.h")
+
 
 def main():
     actions = json.loads(subprocess.check_output(
@@ -11,6 +13,10 @@ def main():
     commands = []
     for action in actions["actions"]:
         arguments = action["arguments"]
+        for prelude in PRELUDES:  # Parsed for g++ only: clang refuses what it finds beside them.
+            if prelude in arguments:
+                at = arguments.index(prelude)
+                del arguments[at - 1:at + 1]
         sources = [a for a in arguments if a.endswith((".cc", ".cpp"))]
         if sources:
             commands.append({"directory": os.getcwd(), "file": sources[0], "arguments": arguments})

@@ -1,5 +1,7 @@
 """Files inside a binary, so that a command needs nothing beside it."""
 
+load("//bazel:cc.bzl", "cc_library")
+
 def embed_files(name, namespace, files, visibility = None):
     """A cc_library with one std::string_view per file.
 
@@ -17,4 +19,4 @@ def embed_files(name, namespace, files, visibility = None):
         tools = ["//bazel:embed.py"],
         cmd = "python3 $(location //bazel:embed.py) %s %s/%s $(RULEDIR)/%s %s" % (namespace, native.package_name(), name, name, arguments),
     )
-    native.cc_library(name = name, srcs = [name + ".cc"], hdrs = [name + ".h"], visibility = visibility)
+    cc_library(name = name, srcs = [name + ".cc"], hdrs = [name + ".h"], visibility = visibility)

@@ -1,5 +1,7 @@
 """C++ from .proto files with the system's protoc (Debian's rules_proto does not bring a C++ toolchain that builds offline)."""
 
+load("//bazel:cc.bzl", "cc_library")
+
 def proto_cc_library(name, src, deps = [], visibility = None):
     """A cc_library of the messages in one .proto file.
 
@@ -24,7 +26,7 @@ def proto_cc_library(name, src, deps = [], visibility = None):
         outs = [base + ".pb.h", base + ".pb.cc"],
         cmd = "protoc -Ipurser=$$(dirname $(execpath %s)) --cpp_out=$(RULEDIR) purser/%s" % (src, src),
     )
-    native.cc_library(
+    cc_library(
         name = name,
         srcs = [base + ".pb.cc"],
         hdrs = [base + ".pb.h"],

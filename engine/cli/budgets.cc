@@ -246,18 +246,17 @@ void Budgets(const BudgetsArguments& arguments) {
 
 }  // namespace
 
-void AddBudgetsVerb(CLI::App& app) {
+void AddBudgetsVerb(Verb app) {
   auto arguments = std::make_shared<BudgetsArguments>();
-  CLI::App* verb = app.add_subcommand("budgets", "Show accounts, what is left in them, and what is held");
-  verb->add_option("LEDGER", arguments->ledger, "Ledger directory; it may be in use")->required();
-  verb->add_option(
-      "--policy", arguments->policy,
-      "Policy whose budgets are asked for (default: the one that the ledger was last written under)");
-  verb->add_option("--budget", arguments->only, "Only the accounts of this budget");
-  verb->add_option("--top", arguments->top, "How many accounts and holds, fullest first (default 20)");
-  verb->add_flag("--json", arguments->json, "One JSON object per account and limit");
-  verb->footer("Example: purser demo --ledger /tmp/demo-ledger && purser budgets /tmp/demo-ledger");
-  verb->callback([arguments] { Budgets(*arguments); });
+  Verb verb = app.AddVerb("budgets", "Show accounts, what is left in them, and what is held");
+  verb.Add("LEDGER", &arguments->ledger, "Ledger directory; it may be in use").Required();
+  verb.Add("--policy", &arguments->policy,
+           "Policy whose budgets are asked for (default: the one that the ledger was last written under)");
+  verb.Add("--budget", &arguments->only, "Only the accounts of this budget");
+  verb.Add("--top", &arguments->top, "How many accounts and holds, fullest first (default 20)");
+  verb.AddFlag("--json", &arguments->json, "One JSON object per account and limit");
+  verb.Footer("Example: purser demo --ledger /tmp/demo-ledger && purser budgets /tmp/demo-ledger");
+  verb.Run([arguments] { Budgets(*arguments); });
 }
 
 }  // namespace purser::cli

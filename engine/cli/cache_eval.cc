@@ -180,24 +180,20 @@ void CacheEval(const CacheEvalOptions& options) {
 
 }  // namespace
 
-void AddCacheEvalVerb(CLI::App& app) {
+void AddCacheEvalVerb(Verb app) {
   auto options = std::make_shared<CacheEvalOptions>();
-  CLI::App* verb = app.add_subcommand("cache-eval", "Play questions with known answers against the cache");
-  verb->add_option("--stream", options->stream, "Lines of {\"text\", \"answer\"}, in the order asked")
-      ->required();
-  verb->add_option("--delta", options->delta, "Share of wrong answers that is allowed")
-      ->check(CLI::Range(0.0001, 0.9999));
-  verb->add_option("--bound", options->bound, "What that is a share of")
-      ->check(CLI::IsMember({"hits", "requests"}))
-      ->capture_default_str();
-  verb->add_option("--audit-rate", options->audit_rate, "Share of would-be hits that ask all the same")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  verb->add_option("--seed", options->seed, "Of the draw of audits")->capture_default_str();
-  verb->add_flag("--json", options->json, "Counts only, as one JSON object");
-  verb->add_option("--out", options->out, "Write a line of JSON per query here, in order");
-  verb->footer("Example: purser cache-eval --stream questions.jsonl --delta 0.02 --bound requests");
-  verb->callback([options] { CacheEval(*options); });
+  Verb verb = app.AddVerb("cache-eval", "Play questions with known answers against the cache");
+  verb.Add("--stream", &options->stream, "Lines of {\"text\", \"answer\"}, in the order asked").Required();
+  verb.Add("--delta", &options->delta, "Share of wrong answers that is allowed").Between(0.0001, 0.9999);
+  verb.Add("--bound", &options->bound, "What that is a share of").OneOf({"hits", "requests"}).ShowDefault();
+  verb.Add("--audit-rate", &options->audit_rate, "Share of would-be hits that ask all the same")
+      .Between(0.0, 1.0)
+      .ShowDefault();
+  verb.Add("--seed", &options->seed, "Of the draw of audits").ShowDefault();
+  verb.AddFlag("--json", &options->json, "Counts only, as one JSON object");
+  verb.Add("--out", &options->out, "Write a line of JSON per query here, in order");
+  verb.Footer("Example: purser cache-eval --stream questions.jsonl --delta 0.02 --bound requests");
+  verb.Run([options] { CacheEval(*options); });
 }
 
 }  // namespace purser::cli

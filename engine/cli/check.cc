@@ -31,20 +31,19 @@ void Check(const CheckArguments& arguments) {
   }
   std::printf("%s: %s, %s\n", arguments.policy.c_str(), Count(errors, "error").c_str(),
               Count(warnings, "warning").c_str());
-  if (errors > 0) throw CLI::RuntimeError(1);
+  if (errors > 0) Leave(1);
 }
 
 }  // namespace
 
-void AddCheckVerb(CLI::App& app) {
+void AddCheckVerb(Verb app) {
   auto arguments = std::make_shared<CheckArguments>();
-  CLI::App* verb = app.add_subcommand("check", "Show every mistake in a policy");
-  verb->add_option("POLICY", arguments->policy, "Policy file, protobuf text")->required();
-  verb->add_option("--prices", arguments->prices,
-                   "Price books; later ones override (default: the bundled one)")
-      ->expected(1, -1);
-  verb->footer("Example: purser check policies/examples/agents.textproto");
-  verb->callback([arguments] { Check(*arguments); });
+  Verb verb = app.AddVerb("check", "Show every mistake in a policy");
+  verb.Add("POLICY", &arguments->policy, "Policy file, protobuf text").Required();
+  verb.Add("--prices", &arguments->prices, "Price books; later ones override (default: the bundled one)")
+      .TakesMany();
+  verb.Footer("Example: purser check policies/examples/agents.textproto");
+  verb.Run([arguments] { Check(*arguments); });
 }
 
 }  // namespace purser::cli

@@ -185,8 +185,9 @@ constexpr size_t kMaxLineBytes = size_t{64} << 20;
 // Messages quote what was given, which may be of any length.
 std::string Shortened(std::string_view message) {
   constexpr size_t kMaxMessage = 1000;
-  if (message.size() <= kMaxMessage) return std::string(message);
-  return std::string(message.substr(0, kMaxMessage)) + " ...";
+  std::string text(message.substr(0, kMaxMessage));
+  if (message.size() > kMaxMessage) text += " ...";
+  return text;
 }
 
 void RunCost(const CostOptions& options) {
@@ -240,13 +241,12 @@ void RunCost(const CostOptions& options) {
 
 }  // namespace
 
-void AddCostVerb(CLI::App& app) {
+void AddCostVerb(Verb app) {
   auto options = std::make_shared<CostOptions>();
-  CLI::App* verb =
-      app.add_subcommand("cost", "Price calls from their responses or usage, one JSON object per line");
-  verb->add_option("--prices", options->prices, "Price book; later ones override earlier ones");
-  verb->add_flag("--items", options->items, "Show the line items of each cost");
-  verb->footer(
+  Verb verb = app.AddVerb("cost", "Price calls from their responses or usage, one JSON object per line");
+  verb.Add("--prices", &options->prices, "Price book; later ones override earlier ones");
+  verb.AddFlag("--items", &options->items, "Show the line items of each cost");
+  verb.Footer(
       "Reads {\"id\", \"provider\", \"model\", \"time\"?, \"api_flavor\"?, \"service_tier\"?, \"region\"?, "
       "and\n"
       "\"response\": the provider's raw body, or \"usage\": {\"input_tokens\": 120, ...}}; \"prices\": {...} "
@@ -255,7 +255,7 @@ void AddCostVerb(CLI::App& app) {
       "Example: echo "
       "'{\"id\":\"1\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"usage\":{\"input_tokens\":1000}}' |\n"
       "         purser cost --prices policies/prices/well_known.textproto");
-  verb->callback([options] { RunCost(*options); });
+  verb.Run([options] { RunCost(*options); });
 }
 
 }  // namespace purser::cli

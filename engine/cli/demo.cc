@@ -119,12 +119,12 @@ void Demo(const std::string& keep) {
 
 }  // namespace
 
-void AddDemoVerb(CLI::App& app) {
+void AddDemoVerb(Verb app) {
   auto keep = std::make_shared<std::string>();
-  CLI::App* verb = app.add_subcommand("demo", "Replay a bundled day of model calls through a bundled policy");
-  verb->add_option("--ledger", *keep, "Directory to keep the ledger in (default: none is kept)");
-  verb->footer("Example: purser demo");
-  verb->callback([keep] { Demo(*keep); });
+  Verb verb = app.AddVerb("demo", "Replay a bundled day of model calls through a bundled policy");
+  verb.Add("--ledger", keep.get(), "Directory to keep the ledger in (default: none is kept)");
+  verb.Footer("Example: purser demo");
+  verb.Run([keep] { Demo(*keep); });
 }
 
 }  // namespace purser::cli

@@ -106,23 +106,23 @@ void Diff(const DiffOptions& options) {
             ? absl::StrFormat(": more than the %.0f %% that are allowed", options.threshold_percent).c_str()
             : "");
   }
-  if (too_dear) throw CLI::RuntimeError(1);
+  if (too_dear) Leave(1);
 }
 
 }  // namespace
 
-void AddDiffVerb(CLI::App& app) {
+void AddDiffVerb(Verb app) {
   auto options = std::make_shared<DiffOptions>();
-  CLI::App* verb = app.add_subcommand("diff", "Say why cost moved between two releases, days or months");
-  verb->add_option("LEDGER", options->ledger, "Ledger directory")->required();
-  verb->add_option("--by", options->by, "Dimension whose two values are compared (default release)");
-  verb->add_option("A", options->from, "Its value before")->required();
-  verb->add_option("B", options->to, "Its value after")->required();
-  verb->add_option("--threshold", options->threshold_percent,
-                   "Exit with 1 if a task costs this many percent more (default 10)");
-  verb->add_flag("--json", options->json, "One JSON object; amounts are exact");
-  verb->footer("Example: purser diff runs/ledger --by release v41 v42 --threshold 30");
-  verb->callback([options] { Diff(*options); });
+  Verb verb = app.AddVerb("diff", "Say why cost moved between two releases, days or months");
+  verb.Add("LEDGER", &options->ledger, "Ledger directory").Required();
+  verb.Add("--by", &options->by, "Dimension whose two values are compared (default release)");
+  verb.Add("A", &options->from, "Its value before").Required();
+  verb.Add("B", &options->to, "Its value after").Required();
+  verb.Add("--threshold", &options->threshold_percent,
+           "Exit with 1 if a task costs this many percent more (default 10)");
+  verb.AddFlag("--json", &options->json, "One JSON object; amounts are exact");
+  verb.Footer("Example: purser diff runs/ledger --by release v41 v42 --threshold 30");
+  verb.Run([options] { Diff(*options); });
 }
 
 }  // namespace purser::cli

@@ -170,21 +170,20 @@ void RunEval(const EvalCommand& command) {
 
 }  // namespace
 
-void AddEvalVerb(CLI::App& app) {
+void AddEvalVerb(Verb app) {
   auto command = std::make_shared<EvalCommand>();
-  CLI::App* verb = app.add_subcommand("eval", "Measure how well prompts that need the strong model are told");
-  verb->add_option("--data", command->data, "Lines of {\"prompt\", \"strong\", \"weak\"}")->required();
-  verb->add_option("--scorer", command->scorer, "Scorer written by purser fit; default: a policy's score");
-  verb->add_option("--policy", command->policy, "Policy whose score is measured; default: the bundled one");
-  verb->add_option("--score", command->score, "Which score of the policy")->capture_default_str();
-  verb->add_option("--scores", command->scores_out,
-                   "Write {\"score\": ...} per prompt, in order, to this file");
-  verb->add_option("--weak-cost", command->weak_cost, "Cost of a weak call, of a strong one")
-      ->check(CLI::Range(0.0, 1.0))
-      ->capture_default_str();
-  verb->add_flag("--json", command->json, "One JSON object");
-  verb->footer("Example: purser eval --data labelled.jsonl --scorer scorer.textproto --json");
-  verb->callback([command] { RunEval(*command); });
+  Verb verb = app.AddVerb("eval", "Measure how well prompts that need the strong model are told");
+  verb.Add("--data", &command->data, "Lines of {\"prompt\", \"strong\", \"weak\"}").Required();
+  verb.Add("--scorer", &command->scorer, "Scorer written by purser fit; default: a policy's score");
+  verb.Add("--policy", &command->policy, "Policy whose score is measured; default: the bundled one");
+  verb.Add("--score", &command->score, "Which score of the policy").ShowDefault();
+  verb.Add("--scores", &command->scores_out, "Write {\"score\": ...} per prompt, in order, to this file");
+  verb.Add("--weak-cost", &command->weak_cost, "Cost of a weak call, of a strong one")
+      .Between(0.0, 1.0)
+      .ShowDefault();
+  verb.AddFlag("--json", &command->json, "One JSON object");
+  verb.Footer("Example: purser eval --data labelled.jsonl --scorer scorer.textproto --json");
+  verb.Run([command] { RunEval(*command); });
 }
 
 }  // namespace purser::cli

@@ -39,22 +39,20 @@ void Explain(const ExplainArguments& arguments) {
 
 }  // namespace
 
-void AddExplainVerb(CLI::App& app) {
+void AddExplainVerb(Verb app) {
   auto arguments = std::make_shared<ExplainArguments>();
-  CLI::App* verb = app.add_subcommand("explain", "Show the whole reasoning for one request");
-  verb->add_option("--policy", arguments->policy, "Policy file, protobuf text")->required();
-  verb->add_option("--prices", arguments->prices,
-                   "Price books; later ones override (default: the bundled one)")
-      ->expected(1, -1);
-  verb->add_option("--request", arguments->request,
-                   "One request as JSON, in the fields of policies/trace.proto")
-      ->required();
-  verb->add_option("--ledger", arguments->ledger, "Ledger whose accounts the budgets have");
-  verb->footer(
+  Verb verb = app.AddVerb("explain", "Show the whole reasoning for one request");
+  verb.Add("--policy", &arguments->policy, "Policy file, protobuf text").Required();
+  verb.Add("--prices", &arguments->prices, "Price books; later ones override (default: the bundled one)")
+      .TakesMany();
+  verb.Add("--request", &arguments->request, "One request as JSON, in the fields of policies/trace.proto")
+      .Required();
+  verb.Add("--ledger", &arguments->ledger, "Ledger whose accounts the budgets have");
+  verb.Footer(
       "Example: echo '{\"tenant\":\"acme\",\"messages\":[{\"role\":\"user\",\"content\":\"Prove it.\"}]}' > "
       "r.json &&\n"
       "         purser explain --policy policies/examples/agents.textproto --request r.json");
-  verb->callback([arguments] { Explain(*arguments); });
+  verb.Run([arguments] { Explain(*arguments); });
 }
 
 }  // namespace purser::cli

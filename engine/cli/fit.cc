@@ -178,34 +178,32 @@ void RunFit(const FitCommand& command) {
 
 }  // namespace
 
-void AddFitVerb(CLI::App& app) {
+void AddFitVerb(Verb app) {
   auto command = std::make_shared<FitCommand>();
-  CLI::App* verb = app.add_subcommand("fit", "Learn which prompts need the strong model");
-  verb->add_option("--data", command->data,
-                   "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; repeated, a file for each "
-                   "kind of traffic");
-  CLI::Option* ledger = verb->add_option("--ledger", command->ledger.ledger,
-                                         "Ledger whose calls were settled with their success");
-  CLI::Option* prompts = verb->add_option("--prompts", command->ledger.prompts,
-                                          "With --ledger: lines of {\"request_id\", \"prompt\"}");
-  CLI::Option* strong =
-      verb->add_option("--strong", command->ledger.strong, "With --ledger: the strong candidate");
-  CLI::Option* weak = verb->add_option("--weak", command->ledger.weak, "With --ledger: the weak candidate");
-  ledger->needs(prompts)->needs(strong)->needs(weak);
-  verb->add_option(
-          "--explored-by", command->ledger.explored_by,
-          "With --ledger: only calls whose candidate this policy drew (routing.exploration). Without it the "
-          "model that served a call is taken to have nothing to do with its prompt")
-      ->needs(ledger);
-  verb->add_option("--out", command->out, "Scorer to write, protobuf text");
-  verb->add_option("--seed", command->options.seed, "Deals prompts out to folds")->capture_default_str();
-  verb->add_option("--folds", command->options.folds, "Of cross-validation")->capture_default_str();
-  CLI::Option* hold_out =
-      verb->add_option("--hold-out", command->hold_out,
-                       "Write nothing; this often, fit on prompts drawn at random and measure on the others");
-  verb->add_option("--labels", command->labels, "With --hold-out: how many prompts to fit on; default: half")
-      ->needs(hold_out);
-  verb->footer(
+  Verb verb = app.AddVerb("fit", "Learn which prompts need the strong model");
+  verb.Add("--data", &command->data,
+           "Lines of {\"prompt\", \"strong\", \"weak\", \"subject\"?}; repeated, a file for each "
+           "kind of traffic");
+  Option ledger =
+      verb.Add("--ledger", &command->ledger.ledger, "Ledger whose calls were settled with their success");
+  Option prompts =
+      verb.Add("--prompts", &command->ledger.prompts, "With --ledger: lines of {\"request_id\", \"prompt\"}");
+  Option strong = verb.Add("--strong", &command->ledger.strong, "With --ledger: the strong candidate");
+  Option weak = verb.Add("--weak", &command->ledger.weak, "With --ledger: the weak candidate");
+  ledger.Needs(prompts).Needs(strong).Needs(weak);
+  verb.Add("--explored-by", &command->ledger.explored_by,
+           "With --ledger: only calls whose candidate this policy drew (routing.exploration). Without it the "
+           "model that served a call is taken to have nothing to do with its prompt")
+      .Needs(ledger);
+  verb.Add("--out", &command->out, "Scorer to write, protobuf text");
+  verb.Add("--seed", &command->options.seed, "Deals prompts out to folds").ShowDefault();
+  verb.Add("--folds", &command->options.folds, "Of cross-validation").ShowDefault();
+  Option hold_out =
+      verb.Add("--hold-out", &command->hold_out,
+               "Write nothing; this often, fit on prompts drawn at random and measure on the others");
+  verb.Add("--labels", &command->labels, "With --hold-out: how many prompts to fit on; default: half")
+      .Needs(hold_out);
+  verb.Footer(
       "\"strong\" and \"weak\": whether, or how well from 0 to 1, the strong and the weak model answered.\n"
       "Several files (or a ledger beside them) whose prompts can be told apart get a scorer each, in one "
       "file.\n"
@@ -215,7 +213,7 @@ void AddFitVerb(CLI::App& app) {
       "Example: purser fit --data labelled.jsonl --out scorer.textproto\n"
       "Example: purser fit --ledger books --prompts prompts.jsonl --strong large --weak small \\\n"
       "             --explored-by policy.textproto --out scorer.textproto");
-  verb->callback([command] { RunFit(*command); });
+  verb.Run([command] { RunFit(*command); });
 }
 
 }  // namespace purser::cli

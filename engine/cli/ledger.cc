@@ -166,46 +166,41 @@ void Compact(const CompactCommand& command) {
 
 }  // namespace
 
-void AddLedgerVerb(CLI::App& app) {
-  CLI::App* verb = app.add_subcommand("ledger", "Check a ledger, or write out what it holds");
-  verb->require_subcommand(1);
+void AddLedgerVerb(Verb app) {
+  Verb verb = app.AddVerb("ledger", "Check a ledger, or write out what it holds");
   auto directory = std::make_shared<std::string>();
-  CLI::App* verify = verb->add_subcommand("verify", "Read every frame and say whether the ledger is whole");
-  verify->add_option("LEDGER", *directory, "Ledger directory")->required();
-  verify->footer("Example: purser ledger verify runs/ledger");
-  verify->callback([directory] { Verify(*directory); });
-  CLI::App* dump = verb->add_subcommand("dump", "Print one JSON object per record");
-  dump->add_option("LEDGER", *directory, "Ledger directory")->required();
-  dump->footer("Example: purser ledger dump runs/ledger | head");
-  dump->callback([directory] { Dump(*directory); });
+  Verb verify = verb.AddVerb("verify", "Read every frame and say whether the ledger is whole");
+  verify.Add("LEDGER", directory.get(), "Ledger directory").Required();
+  verify.Footer("Example: purser ledger verify runs/ledger");
+  verify.Run([directory] { Verify(*directory); });
+  Verb dump = verb.AddVerb("dump", "Print one JSON object per record");
+  dump.Add("LEDGER", directory.get(), "Ledger directory").Required();
+  dump.Footer("Example: purser ledger dump runs/ledger | head");
+  dump.Run([directory] { Dump(*directory); });
   auto options = std::make_shared<ExportOptions>();
-  CLI::App* exported =
-      verb->add_subcommand("export", "Write the books for SQL, FinOps tools or OpenTelemetry");
-  exported->add_option("LEDGER", options->ledger, "Ledger directory")->required();
-  exported->add_option("--sqlite", options->sqlite, "SQLite database to create");
-  exported->add_option("--focus", options->focus, "CSV of FOCUS 1.2 to create");
-  exported->add_option("--jsonl", options->jsonl,
-                       "JSON lines to create, named as OpenTelemetry's gen_ai conventions do");
-  CLI::Option* embeddings = exported->add_option("--embeddings", options->embeddings,
-                                                 "With --outcomes: lines of {\"request_id\", \"embedding\"}");
+  Verb exported = verb.AddVerb("export", "Write the books for SQL, FinOps tools or OpenTelemetry");
+  exported.Add("LEDGER", &options->ledger, "Ledger directory").Required();
+  exported.Add("--sqlite", &options->sqlite, "SQLite database to create");
+  exported.Add("--focus", &options->focus, "CSV of FOCUS 1.2 to create");
+  exported.Add("--jsonl", &options->jsonl,
+               "JSON lines to create, named as OpenTelemetry's gen_ai conventions do");
+  Option embeddings = exported.Add("--embeddings", &options->embeddings,
+                                   "With --outcomes: lines of {\"request_id\", \"embedding\"}");
   exported
-      ->add_option(
-          "--outcomes", options->outcomes,
-          "JSON lines to create, of how well each call was answered: for a policy's signal `outcomes`")
-      ->needs(embeddings);
-  exported->add_flag("--line-items", options->line_items, "A table of every line item, too");
-  exported->footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
-  exported->callback([options] { Export(*options); });
+      .Add("--outcomes", &options->outcomes,
+           "JSON lines to create, of how well each call was answered: for a policy's signal `outcomes`")
+      .Needs(embeddings);
+  exported.AddFlag("--line-items", &options->line_items, "A table of every line item, too");
+  exported.Footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
+  exported.Run([options] { Export(*options); });
   auto compacting = std::make_shared<CompactCommand>();
-  CLI::App* compact =
-      verb->add_subcommand("compact", "Compress the closed segments of a ledger that no engine has open");
-  compact->add_option("LEDGER", compacting->ledger, "Ledger directory")->required();
-  compact->add_option(
-      "--drop-before", compacting->drop_before,
-      "Also remove segments all of whose calls are older than this day (UTC), where a snapshot "
-      "keeps what they did to budgets");
-  compact->footer("Example: purser ledger compact runs/ledger --drop-before 2026-01-01");
-  compact->callback([compacting] { Compact(*compacting); });
+  Verb compact = verb.AddVerb("compact", "Compress the closed segments of a ledger that no engine has open");
+  compact.Add("LEDGER", &compacting->ledger, "Ledger directory").Required();
+  compact.Add("--drop-before", &compacting->drop_before,
+              "Also remove segments all of whose calls are older than this day (UTC), where a snapshot "
+              "keeps what they did to budgets");
+  compact.Footer("Example: purser ledger compact runs/ledger --drop-before 2026-01-01");
+  compact.Run([compacting] { Compact(*compacting); });
 }
 
 }  // namespace purser::cli

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string>
 
+#include "CLI/CLI.hpp"
 #include "engine/cli/verbs.h"
 
 namespace {
@@ -24,21 +25,22 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("`purser VERB --help` shows a verb's options and an example.");
   app.get_formatter()->column_width(34);
-  purser::cli::AddDemoVerb(app);
-  purser::cli::AddCheckVerb(app);
-  purser::cli::AddExplainVerb(app);
-  purser::cli::AddReplayVerb(app);
-  purser::cli::AddPricesVerb(app);
-  purser::cli::AddCostVerb(app);
-  purser::cli::AddTokensVerb(app);
-  purser::cli::AddBudgetsVerb(app);
-  purser::cli::AddReportVerb(app);
-  purser::cli::AddDiffVerb(app);
-  purser::cli::AddReconcileVerb(app);
-  purser::cli::AddLedgerVerb(app);
-  purser::cli::AddFitVerb(app);
-  purser::cli::AddEvalVerb(app);
-  purser::cli::AddCacheEvalVerb(app);
+  const purser::cli::Verb command(&app);
+  purser::cli::AddDemoVerb(command);
+  purser::cli::AddCheckVerb(command);
+  purser::cli::AddExplainVerb(command);
+  purser::cli::AddReplayVerb(command);
+  purser::cli::AddPricesVerb(command);
+  purser::cli::AddCostVerb(command);
+  purser::cli::AddTokensVerb(command);
+  purser::cli::AddBudgetsVerb(command);
+  purser::cli::AddReportVerb(command);
+  purser::cli::AddDiffVerb(command);
+  purser::cli::AddReconcileVerb(command);
+  purser::cli::AddLedgerVerb(command);
+  purser::cli::AddFitVerb(command);
+  purser::cli::AddEvalVerb(command);
+  purser::cli::AddCacheEvalVerb(command);
   if (argc > 1 && argv[1][0] != '-' && !HasVerb(app, argv[1])) {
     std::fprintf(stderr, "purser: unknown verb \"%s\"; purser --help lists them\n", argv[1]);
     return 2;

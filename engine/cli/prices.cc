@@ -93,27 +93,26 @@ void Diff(const DiffArguments& arguments) {
 
 }  // namespace
 
-void AddPricesVerb(CLI::App& app) {
-  CLI::App* verb = app.add_subcommand("prices", "Import price tables and compare price books");
-  verb->require_subcommand(1);
+void AddPricesVerb(Verb app) {
+  Verb verb = app.AddVerb("prices", "Import price tables and compare price books");
   auto arguments = std::make_shared<ImportArguments>();
-  CLI::App* importing = verb->add_subcommand("import", "Turn a public price table into a price book");
-  importing->add_option("--from", arguments->from, "Which table it is")
-      ->required()
-      ->check(CLI::IsMember({"litellm", "genai-prices"}));
-  importing->add_option("IN", arguments->in, "The table, JSON")->required();
-  importing->add_option("--out", arguments->out, "Where to write the book, protobuf text")->required();
-  importing->add_option("--date", arguments->date, "Date of the prices, for the book's provenance");
-  importing->add_flag("--allow-suspicious", arguments->allow_suspicious, "Keep rows that look like slips");
-  importing->footer("Example: purser prices import --from litellm model_prices.json --out litellm.textproto");
-  importing->callback([arguments] { Import(*arguments); });
+  Verb importing = verb.AddVerb("import", "Turn a public price table into a price book");
+  importing.Add("--from", &arguments->from, "Which table it is")
+      .Required()
+      .OneOf({"litellm", "genai-prices"});
+  importing.Add("IN", &arguments->in, "The table, JSON").Required();
+  importing.Add("--out", &arguments->out, "Where to write the book, protobuf text").Required();
+  importing.Add("--date", &arguments->date, "Date of the prices, for the book's provenance");
+  importing.AddFlag("--allow-suspicious", &arguments->allow_suspicious, "Keep rows that look like slips");
+  importing.Footer("Example: purser prices import --from litellm model_prices.json --out litellm.textproto");
+  importing.Run([arguments] { Import(*arguments); });
 
   auto books = std::make_shared<DiffArguments>();
-  CLI::App* diff = verb->add_subcommand("diff", "Show what changed from one price book to another");
-  diff->add_option("BEFORE", books->before, "Price book")->required();
-  diff->add_option("AFTER", books->after, "Price book")->required();
-  diff->footer("Example: purser prices diff june.textproto july.textproto");
-  diff->callback([books] { Diff(*books); });
+  Verb diff = verb.AddVerb("diff", "Show what changed from one price book to another");
+  diff.Add("BEFORE", &books->before, "Price book").Required();
+  diff.Add("AFTER", &books->after, "Price book").Required();
+  diff.Footer("Example: purser prices diff june.textproto july.textproto");
+  diff.Run([books] { Diff(*books); });
 }
 
 }  // namespace purser::cli

@@ -168,24 +168,22 @@ void Reconcile(const ReconcileCommand& command) {
 
 }  // namespace
 
-void AddReconcileVerb(CLI::App& app) {
+void AddReconcileVerb(Verb app) {
   auto command = std::make_shared<ReconcileCommand>();
-  CLI::App* verb =
-      app.add_subcommand("reconcile", "Hold a provider's bill against the ledger, by day and model");
-  verb->add_option("LEDGER", command->ledger, "Ledger directory")->required();
-  auto* openai = verb->add_option("--openai", command->openai, "OpenAI's usage or costs export, CSV");
-  auto* anthropic = verb->add_option("--anthropic", command->anthropic, "Anthropic's usage report, CSV");
-  auto* focus = verb->add_option("--focus", command->focus, "A bill in FOCUS, CSV");
-  openai->excludes(anthropic)->excludes(focus);
-  anthropic->excludes(focus);
-  verb->add_option("--provider", command->provider, "Only the ledger's calls to this provider");
-  verb->add_option("--tolerance", command->tolerance_percent,
-                   "Per cent that still count as matched (default 1)");
-  verb->add_flag("--all", command->all, "Show what matched, too");
-  verb->add_flag("--json", command->json, "One JSON object per day and model; amounts are exact");
-  verb->add_flag("--book", command->book, "Book the difference of each day and model as a correction");
-  verb->footer("Example: purser reconcile runs/ledger --openai usage-march.csv");
-  verb->callback([command] { Reconcile(*command); });
+  Verb verb = app.AddVerb("reconcile", "Hold a provider's bill against the ledger, by day and model");
+  verb.Add("LEDGER", &command->ledger, "Ledger directory").Required();
+  Option openai = verb.Add("--openai", &command->openai, "OpenAI's usage or costs export, CSV");
+  Option anthropic = verb.Add("--anthropic", &command->anthropic, "Anthropic's usage report, CSV");
+  Option focus = verb.Add("--focus", &command->focus, "A bill in FOCUS, CSV");
+  openai.Excludes(anthropic).Excludes(focus);
+  anthropic.Excludes(focus);
+  verb.Add("--provider", &command->provider, "Only the ledger's calls to this provider");
+  verb.Add("--tolerance", &command->tolerance_percent, "Per cent that still count as matched (default 1)");
+  verb.AddFlag("--all", &command->all, "Show what matched, too");
+  verb.AddFlag("--json", &command->json, "One JSON object per day and model; amounts are exact");
+  verb.AddFlag("--book", &command->book, "Book the difference of each day and model as a correction");
+  verb.Footer("Example: purser reconcile runs/ledger --openai usage-march.csv");
+  verb.Run([command] { Reconcile(*command); });
 }
 
 }  // namespace purser::cli

@@ -266,25 +266,23 @@ void Replay(const ReplayArguments& arguments) {
 
 }  // namespace
 
-void AddReplayVerb(CLI::App& app) {
+void AddReplayVerb(Verb app) {
   auto arguments = std::make_shared<ReplayArguments>();
-  CLI::App* verb = app.add_subcommand("replay", "Show what a recorded trace would have cost under a policy");
-  verb->add_option("--policy", arguments->policy, "Policy file, protobuf text")->required();
-  verb->add_option("--prices", arguments->prices,
-                   "Price books; later ones override (default: the bundled one)")
-      ->expected(1, -1);
-  verb->add_option("--trace", arguments->trace,
-                   "Recorded calls, one JSON object per line (policies/trace.proto)")
-      ->required();
-  verb->add_option("--ledger", arguments->ledger, "Directory to book the calls in");
-  verb->add_option("--shadow", arguments->shadow,
-                   "Policy to watch beside: what it would have done, and the difference in dollars");
-  verb->add_flag("--json", arguments->json, "One JSON object instead of tables");
-  verb->add_option("--rate", arguments->rate, "Calls per second (default: as fast as it goes)");
-  verb->footer(
+  Verb verb = app.AddVerb("replay", "Show what a recorded trace would have cost under a policy");
+  verb.Add("--policy", &arguments->policy, "Policy file, protobuf text").Required();
+  verb.Add("--prices", &arguments->prices, "Price books; later ones override (default: the bundled one)")
+      .TakesMany();
+  verb.Add("--trace", &arguments->trace, "Recorded calls, one JSON object per line (policies/trace.proto)")
+      .Required();
+  verb.Add("--ledger", &arguments->ledger, "Directory to book the calls in");
+  verb.Add("--shadow", &arguments->shadow,
+           "Policy to watch beside: what it would have done, and the difference in dollars");
+  verb.AddFlag("--json", &arguments->json, "One JSON object instead of tables");
+  verb.Add("--rate", &arguments->rate, "Calls per second (default: as fast as it goes)");
+  verb.Footer(
       "Example: purser replay --policy policies/examples/agents.textproto --trace trace.jsonl --ledger "
       "/tmp/ledger");
-  verb->callback([arguments] { Replay(*arguments); });
+  verb.Run([arguments] { Replay(*arguments); });
 }
 
 }  // namespace purser::cli

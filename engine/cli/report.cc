@@ -426,27 +426,27 @@ void Report(const ReportOptions& options) {
 
 }  // namespace
 
-void AddReportVerb(CLI::App& app) {
+void AddReportVerb(Verb app) {
   auto options = std::make_shared<ReportOptions>();
-  CLI::App* verb =
-      app.add_subcommand("report", "Show what calls cost: by model, customer, task, feature, day");
-  verb->add_option("LEDGER", options->ledger, "Ledger directory")->required();
-  verb->add_option("--by", options->by, "Dimensions to break down by, separated by commas");
-  verb->add_flag("--json", options->json, "One JSON object per row; amounts are exact");
-  verb->add_flag("--csv", options->csv, "Comma-separated values; amounts are exact")->excludes("--json");
-  verb->add_option("--html", options->html, "Write one self-contained page with charts to this file")
-      ->excludes("--json")
-      ->excludes("--csv");
-  verb->add_option("--economics", options->economics,
-                   "What customers pay, fixed costs, cost objectives (policies/economics.proto)");
-  verb->add_option("--top", options->top, "Rows per table (default 10)");
+  Verb verb = app.AddVerb("report", "Show what calls cost: by model, customer, task, feature, day");
+  verb.Add("LEDGER", &options->ledger, "Ledger directory").Required();
+  verb.Add("--by", &options->by, "Dimensions to break down by, separated by commas");
+  Option json = verb.AddFlag("--json", &options->json, "One JSON object per row; amounts are exact");
+  Option csv =
+      verb.AddFlag("--csv", &options->csv, "Comma-separated values; amounts are exact").Excludes(json);
+  verb.Add("--html", &options->html, "Write one self-contained page with charts to this file")
+      .Excludes(json)
+      .Excludes(csv);
+  verb.Add("--economics", &options->economics,
+           "What customers pay, fixed costs, cost objectives (policies/economics.proto)");
+  verb.Add("--top", &options->top, "Rows per table (default 10)");
   std::string dimensions;
   for (Dimension dimension : ledger::AllDimensions()) {
     absl::StrAppend(&dimensions, dimensions.empty() ? "" : ", ", std::string(NameOf(dimension)));
   }
-  verb->footer("Dimensions: " + dimensions +
-               "\nExample: purser report runs/ledger --by customer,model,day --csv");
-  verb->callback([options] { Report(*options); });
+  verb.Footer("Dimensions: " + dimensions +
+              "\nExample: purser report runs/ledger --by customer,model,day --csv");
+  verb.Run([options] { Report(*options); });
 }
 
 }  // namespace purser::cli

@@ -70,16 +70,16 @@ void Tokens(const TokensOptions& options) {
 
 }  // namespace
 
-void AddTokensVerb(CLI::App& app) {
+void AddTokensVerb(Verb app) {
   auto options = std::make_shared<TokensOptions>();
-  CLI::App* verb = app.add_subcommand("tokens", "Estimate how many tokens texts have");
-  verb->add_option("--family", options->family, "Tokenizer: o200k_base, cl100k_base, llama3 or mistral_v1")
-      ->required();
-  verb->add_flag("--bound", options->bound, "Also a count that 999 of 1000 texts stay below");
-  verb->footer(
+  Verb verb = app.AddVerb("tokens", "Estimate how many tokens texts have");
+  verb.Add("--family", &options->family, "Tokenizer: o200k_base, cl100k_base, llama3 or mistral_v1")
+      .Required();
+  verb.AddFlag("--bound", &options->bound, "Also a count that 999 of 1000 texts stay below");
+  verb.Footer(
       "Reads {\"id\", \"text\"} objects from standard input, one a line, and writes {\"id\", \"tokens\"}.\n"
       "Example: echo '{\"id\": 1, \"text\": \"How much is the fish?\"}' | purser tokens --family o200k_base");
-  verb->callback([options] { Tokens(*options); });
+  verb.Run([options] { Tokens(*options); });
 }
 
 }  // namespace purser::cli

@@ -1,32 +1,26 @@
 #ifndef PURSER_ENGINE_CLI_VERBS_H_
 #define PURSER_ENGINE_CLI_VERBS_H_
 
-#include "CLI/CLI.hpp"
+#include "engine/cli/verb.h"
 
 namespace purser::cli {
 
-// One file per verb. Each adds its subcommand with options, help and an example that runs, and a callback
-// that does the work and ends by throwing CLI::RuntimeError(exit code) if it failed; Fail() prints why and
-// does so.
-void AddDemoVerb(CLI::App& app);
-void AddCheckVerb(CLI::App& app);
-void AddExplainVerb(CLI::App& app);
-void AddReplayVerb(CLI::App& app);
-void AddPricesVerb(CLI::App& app);
-void AddCostVerb(CLI::App& app);
-void AddTokensVerb(CLI::App& app);
-void AddBudgetsVerb(CLI::App& app);
-void AddReportVerb(CLI::App& app);
-void AddDiffVerb(CLI::App& app);
-void AddReconcileVerb(CLI::App& app);
-void AddLedgerVerb(CLI::App& app);
-void AddFitVerb(CLI::App& app);
-void AddEvalVerb(CLI::App& app);
-void AddCacheEvalVerb(CLI::App& app);
-
-// Prints "purser VERB: message" to standard error and leaves with exit code 1. The message says what to do
-// about it.
-[[noreturn]] void Fail(std::string_view verb, std::string_view message);
+// One file per verb. Each adds its verb with options, help, an example that runs, and what it does.
+void AddDemoVerb(Verb app);
+void AddCheckVerb(Verb app);
+void AddExplainVerb(Verb app);
+void AddReplayVerb(Verb app);
+void AddPricesVerb(Verb app);
+void AddCostVerb(Verb app);
+void AddTokensVerb(Verb app);
+void AddBudgetsVerb(Verb app);
+void AddReportVerb(Verb app);
+void AddDiffVerb(Verb app);
+void AddReconcileVerb(Verb app);
+void AddLedgerVerb(Verb app);
+void AddFitVerb(Verb app);
+void AddEvalVerb(Verb app);
+void AddCacheEvalVerb(Verb app);
 
 }  // namespace purser::cli
 
