@@ -1,6 +1,7 @@
 #ifndef PURSER_ENGINE_LEDGER_FILE_SYSTEM_H_
 #define PURSER_ENGINE_LEDGER_FILE_SYSTEM_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -53,12 +54,27 @@ class MappedFile {
   virtual void Touch() = 0;
   // Cuts the file to `size` bytes; bytes beyond must not be touched any more.
   virtual absl::Status Truncate(uint64_t size) = 0;
+  // Whether a store found no file behind it any more, since somebody else cut it short or the disk cannot be
+  // read: what was stored there is nowhere. Set before the store returns, never reset. The same for as long
+  // as this lives, for every store to ask: one load.
+  virtual const std::atomic<bool>& lost() const {
+    static const std::atomic<bool> never{false};
+    return never;
+  }
+  // The file has another name, for Check and for what errors say. Before other threads use it.
+  virtual void Renamed(const std::string& path) { (void)path; }
+  // Asks the system whether this is still the whole file of its name. FAILED_PRECONDITION: it was removed,
+  // moved or replaced. DATA_LOSS: it was cut short.
+  virtual absl::Status Check() const { return absl::OkStatus(); }
 };
 
-// Held while it lives; given up by the process's death, too.
+// Held while it lives; given up by the process's death, too, whatever children it forked. A copy of it in a
+// forked child holds nothing. For one thread at a time.
 class FileLock {
  public:
   virtual ~FileLock() = default;
+  // FAILED_PRECONDITION: the locked file is not there any more, so that somebody else could lock another one.
+  virtual absl::Status Check() { return absl::OkStatus(); }
 };
 
 class FileSystem {

@@ -37,7 +37,17 @@ namespace purser::ledger {
 // - A frame whose writer died half way was never acknowledged: it is skipped, and counted.
 // - Anything else is corruption: DATA_LOSS, naming the file and the offset; nothing is changed.
 // - A file of somebody else, or of another ledger, or of a newer version: FAILED_PRECONDITION.
-// - Another process (or Log) writing: UNAVAILABLE, naming it.
+// - Another process (or Log) writing: UNAVAILABLE, naming it. One that is dead does not count, whatever
+// children
+//   it left behind.
+//
+// What becomes of the files while the log is open is looked at five times a second and at every Sync: once
+// they are removed, moved, replaced or cut short by somebody else, the log takes no more for good, and
+// status() says why. What was appended until then is where the files are. Memory whose file was cut off is a
+// store to nowhere, never a SIGBUS (lost_pages.h).
+//
+// The child of a fork has a copy of a Log that takes nothing. It must not destroy it, since its threads are
+// not there to be joined.
 
 struct Frame {
   uint64_t sequence = 0;     // From 1, increasing; numbers of the log's own frames are left out.
@@ -113,6 +123,10 @@ class Log {
   // Stores the state that results from all frames up to `sequence`, synced and checksummed; the next Open()
   // starts from it. Older snapshots are removed, segments are not: they are the books.
   virtual absl::Status WriteSnapshot(uint64_t sequence, std::string_view bytes) = 0;
+
+  // Whether the files are still those that this log opened; where they are not, it takes no more from then
+  // on. To be asked before anything is written beside it under the directory's name.
+  virtual absl::Status Check() = 0;
 
   // Begins a new segment now. Closed segments never change again.
   virtual absl::Status Rotate() = 0;

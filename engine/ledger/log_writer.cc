@@ -24,6 +24,9 @@ constexpr uint64_t kMinBytesASync = 16 * kStep;
 // To let go of less is not worth a call.
 constexpr uint64_t kMinRelease = 64u << 10;
 
+// How long files that are gone stay unnoticed.
+constexpr std::chrono::milliseconds kBetweenChecks(200);
+
 // The word that finishes a frame is read by a sync while its writer may be storing it.
 std::atomic_ref<uint64_t> ChecksumWord(char* frame) {
   return std::atomic_ref<uint64_t>(reinterpret_cast<FrameHeader*>(frame)->checksum);
@@ -52,7 +55,8 @@ LogWriter::~LogWriter() {
     preparer_.join();
   }
   // A log that could not be synced keeps its file as it is for the next Open() to judge.
-  if (segment_ != nullptr && Sync(~uint64_t{0}).ok()) (void)segment_->file->Truncate(offset_);
+  if (segment_ == nullptr || !Sync(~uint64_t{0}).ok() || poisoned_.load(std::memory_order_acquire)) return;
+  (void)segment_->file->Truncate(offset_);
 }
 
 int64_t LogWriter::Now() const {
@@ -87,6 +91,7 @@ absl::Status LogWriter::Start(uint64_t number, uint64_t offset, uint64_t next_se
     segment_->complete = offset;
     segment_->created_nanos = Now();
     data_ = (*file)->data();
+    lost_ = &(*file)->lost();
     offset_ = offset;
     segment_->file = *std::move(file);
     SetLimits();
@@ -101,6 +106,8 @@ absl::Status LogWriter::Start(uint64_t number, uint64_t offset, uint64_t next_se
 // ---- Appending.
 
 uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, size_t count, Reserve reserve) {
+  if (!own_.here()) [[unlikely]]
+    return 0;
   uint64_t size = 0;
   for (size_t i = 0; i < count; ++i) size += parts[i].size();
   Place place;
@@ -115,6 +122,10 @@ uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, si
     to += parts[i].size();
   }
   Finish(place);
+  if (place.lost->load(std::memory_order_acquire)) [[unlikely]] {
+    (void)Check();
+    return 0;
+  }
   return place.header.sequence;
 }
 
@@ -124,6 +135,7 @@ bool LogWriter::TakePlace(uint32_t type, uint64_t size, Reserve reserve, Place* 
   const uint64_t begin = FrameBegin(offset_);
   if (begin + bytes > (reserve == Reserve::kLeave ? ordinary_limit_ : reserve_limit_)) return false;
   place->frame = data_ + begin;
+  place->lost = lost_;
   FrameHeader& header = place->header;
   header.size = static_cast<uint32_t>(size);
   header.type = static_cast<uint16_t>(type);
@@ -193,6 +205,8 @@ void LogWriter::SetLimits() {
 }
 
 absl::Status LogWriter::BeginSegment(uint64_t number, uint64_t least_bytes) {
+  // Under this name there may be another ledger by now.
+  if (absl::Status ours = lock_->Check(); !ours.ok()) return ours;
   const uint64_t soft_end = std::max(options_.segment_bytes, sizeof(SegmentHeader) + least_bytes);
   const uint64_t capacity = soft_end + options_.reserve_bytes;
   const std::string path = PathOf(SegmentName(number));
@@ -220,6 +234,7 @@ absl::Status LogWriter::BeginSegment(uint64_t number, uint64_t least_bytes) {
     if (segment_ != nullptr) SetLimits();
     return status;
   }
+  (*file)->Renamed(path);
   auto segment = std::make_shared<Segment>();
   segment->number = number;
   segment->complete = sizeof(SegmentHeader);
@@ -235,6 +250,7 @@ absl::Status LogWriter::BeginSegment(uint64_t number, uint64_t least_bytes) {
   {
     std::lock_guard lock(place_lock_);
     data_ = segment_->file->data();
+    lost_ = &segment_->file->lost();
     offset_ = sizeof(SegmentHeader);
   }
   SetLimits();
@@ -266,7 +282,8 @@ absl::Status LogWriter::Sync(uint64_t sequence) {
   sync_running_ = true;
   lock.unlock();
   const Batch batch = TakeBatch();
-  const absl::Status status = SyncBatch(batch);
+  absl::Status status = SyncBatch(batch);
+  if (status.ok()) status = Check();  // On the disk, but perhaps under no name.
   if (!status.ok()) Poison(status);
   lock.lock();
   sync_running_ = false;
@@ -301,6 +318,7 @@ absl::Status LogWriter::SyncBatch(const Batch& batch) {
       const uint64_t begin = FrameBegin(segment->complete);
       char* frame = segment->file->data() + begin;
       for (int spins = 0; ChecksumWord(frame).load(std::memory_order_acquire) == 0;) {
+        if (segment->file->lost().load(std::memory_order_acquire)) return segment->file->Check();
         if (++spins % 64 == 0) std::this_thread::yield();
       }
       segment->complete = begin + FrameBytes(reinterpret_cast<const FrameHeader*>(frame)->size);
@@ -352,7 +370,27 @@ void LogWriter::Poison(const absl::Status& status) {
   ordinary_limit_ = reserve_limit_ = 0;
 }
 
+absl::Status LogWriter::Check() {
+  absl::Status ours;
+  {
+    std::lock_guard lock(grow_mutex_);
+    if (poisoned_.load(std::memory_order_acquire)) return absl::Status(status_.code(), status_.message());
+    ours = CheckLocked();
+  }
+  if (!ours.ok()) Poison(ours);
+  return ours;
+}
+
+absl::Status LogWriter::CheckLocked() {
+  if (absl::Status locked = lock_->Check(); !locked.ok()) return locked;
+  return segment_ == nullptr ? absl::OkStatus() : segment_->file->Check();
+}
+
 absl::Status LogWriter::status() const {
+  if (!own_.here()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(directory_, ": was opened by process ", own_.id(), ", of which this is a fork"));
+  }
   std::lock_guard lock(grow_mutex_);
   // A copy of its own: the count that copies share is in a library that ThreadSanitizer does not see into.
   return absl::Status(status_.code(), status_.message());
@@ -368,6 +406,7 @@ absl::Status LogWriter::WriteSnapshot(uint64_t sequence, std::string_view bytes)
   if (!PURSER_PLANTED_BUG(kSnapshotBeyondLog)) {
     if (absl::Status status = Sync(sequence); !status.ok()) return status;
   }
+  if (absl::Status ours = Check(); !ours.ok()) return ours;
   FileSystem* files = options_.files;
   if (absl::Status status =
           ReplaceFile(files, PathOf(SnapshotName(sequence)), EncodeSnapshot(id_, sequence, bytes));
@@ -386,13 +425,21 @@ absl::Status LogWriter::WriteSnapshot(uint64_t sequence, std::string_view bytes)
 // ---- In the background.
 
 void LogWriter::RunInBackground() {
+  const std::chrono::nanoseconds between_syncs(options_.background_nanos);
+  auto next_sync = std::chrono::steady_clock::now() + between_syncs;
   std::unique_lock lock(background_mutex_);
-  while (!background_wake_.wait_for(lock, std::chrono::nanoseconds(options_.background_nanos),
+  while (!background_wake_.wait_for(lock, std::min<std::chrono::nanoseconds>(between_syncs, kBetweenChecks),
                                     [this] { return closing_; })) {
     lock.unlock();
-    (void)Sync(~uint64_t{0});  // An error stays in status().
-    if (!writable()) TryToGrow();
-    RotateIfOld();
+    if (std::chrono::steady_clock::now() < next_sync) {
+      (void)Check();  // An error stays in status().
+    } else {
+      (void)Sync(~uint64_t{0});  // Likewise.
+      (void)Check();
+      if (!writable()) TryToGrow();
+      RotateIfOld();
+      next_sync = std::chrono::steady_clock::now() + between_syncs;
+    }
     lock.lock();
   }
 }

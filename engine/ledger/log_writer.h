@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/base/own_process.h"
 #include "engine/base/spin_lock.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/log_format.h"
@@ -45,6 +46,7 @@ class LogWriter final : public Log {
   bool writable() const override { return writable_.load(std::memory_order_relaxed); }
   absl::Status WriteSnapshot(uint64_t sequence, std::string_view bytes) override;
   absl::Status Rotate() override;
+  absl::Status Check() override;
   uint64_t last_sequence() const override;
   const Recovery& recovery() const override { return recovery_; }
   const std::string& directory() const override { return directory_; }
@@ -65,7 +67,8 @@ class LogWriter final : public Log {
   struct Place {
     char* frame = nullptr;
     FrameHeader header{};
-    bool begins_step = false;  // The preparer should be woken.
+    const std::atomic<bool>* lost = nullptr;  // Of the file that it is in.
+    bool begins_step = false;                 // The preparer should be woken.
   };
 
   uint64_t AppendParts(uint32_t type, const std::string_view* parts, size_t count, Reserve reserve);
@@ -93,6 +96,7 @@ class LogWriter final : public Log {
   void CloseRetired(const Batch& batch);
   void MarkSynced(uint64_t through);
   void Poison(const absl::Status& status);
+  absl::Status CheckLocked();
   void RunInBackground();
   void WakePreparer();
   void RunPreparer();
@@ -102,12 +106,14 @@ class LogWriter final : public Log {
   const std::string directory_;
   const LogOptions options_;
   const uint64_t id_;
-  const std::unique_ptr<FileLock> lock_;
+  const OwnProcess own_;
+  const std::unique_ptr<FileLock> lock_;  // Guarded by grow_mutex_.
   const Recovery recovery_;
 
   // Where the next frame goes.
   mutable SpinLock place_lock_;
   char* data_ = nullptr;
+  const std::atomic<bool>* lost_ = nullptr;  // With data_.
   uint64_t offset_ = 0;
   uint64_t next_sequence_ = 1;
   uint64_t last_user_sequence_ = 0;  // Of the last frame that is not the log's own.

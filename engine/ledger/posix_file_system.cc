@@ -1,6 +1,5 @@
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +14,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "engine/ledger/file_system.h"
+#include "engine/ledger/lost_pages.h"
+#include "engine/ledger/owner_lock.h"
+#include "engine/ledger/posix_file.h"
 
 namespace purser::ledger {
-namespace {
 
 absl::Status SystemError(absl::string_view action, const std::string& path, int error) {
   const std::string message = absl::StrCat(path, ": ", action, ": ", std::strerror(error));
@@ -41,21 +42,6 @@ absl::Status SystemError(absl::string_view action, const std::string& path, int 
   }
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 absl::StatusOr<Descriptor> OpenFile(const std::string& path, int flags) {
   int fd;
   do {
@@ -64,6 +50,8 @@ absl::StatusOr<Descriptor> OpenFile(const std::string& path, int flags) {
   if (fd < 0) return SystemError("open", path, errno);
   return Descriptor(fd);
 }
+
+namespace {
 
 absl::StatusOr<uint64_t> SizeOf(int fd, const std::string& path) {
   struct stat info;
@@ -97,7 +85,12 @@ class PosixReadableFile final : public ReadableFile {
 class PosixMappedFile final : public MappedFile {
  public:
   PosixMappedFile(Descriptor fd, std::string path, char* data, uint64_t capacity, uint64_t allocated)
-      : fd_(std::move(fd)), path_(std::move(path)), data_(data), capacity_(capacity), allocated_(allocated) {}
+      : fd_(std::move(fd)),
+        path_(std::move(path)),
+        data_(data),
+        capacity_(capacity),
+        allocated_(allocated),
+        guard_(data, capacity) {}
   ~PosixMappedFile() override { ::munmap(data_, capacity_); }
 
   char* data() const override { return data_; }
@@ -107,6 +100,8 @@ class PosixMappedFile final : public MappedFile {
     const uint64_t from = allocated();
     if (size <= from) return absl::OkStatus();
     if (size > capacity_) return absl::InvalidArgumentError(path_ + ": allocation beyond the mapping");
+    // Longer again, a file that was cut short would hide that it was.
+    if (absl::Status whole = CheckSize(); !whole.ok()) return whole;
     // Real blocks, not a hole: a store into a hole on a full disk is a SIGBUS.
     int error;
     do {
@@ -145,6 +140,24 @@ class PosixMappedFile final : public MappedFile {
     return result == 0 ? absl::OkStatus() : SystemError("fdatasync", path_, errno);
   }
 
+  const std::atomic<bool>& lost() const override { return guard_.lost(); }
+
+  void Renamed(const std::string& path) override { path_ = path; }
+
+  absl::Status Check() const override {
+    struct stat named;
+    struct stat opened;
+    if (::fstat(fd_.get(), &opened) != 0) return SystemError("fstat", path_, errno);
+    if (::stat(path_.c_str(), &named) != 0 || named.st_dev != opened.st_dev ||
+        named.st_ino != opened.st_ino) {
+      return absl::FailedPreconditionError(
+          path_ +
+          ": was removed, moved or replaced while it was being written; put it back as it was, and open "
+          "the ledger again");
+    }
+    return CheckSize();
+  }
+
   void Touch() override {
     // A store of the value that is there dirties its page; nobody else may be storing.
     for (uint64_t at = 0; at < allocated(); at += kPage) {
@@ -160,22 +173,25 @@ class PosixMappedFile final : public MappedFile {
   }
 
  private:
+  absl::Status CheckSize() const {
+    absl::StatusOr<uint64_t> size = SizeOf(fd_.get(), path_);
+    if (!size.ok()) return size.status();
+    if (!lost().load() && *size >= allocated()) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat(
+        path_, ": was cut to ", *size,
+        " bytes while it was being written (log rotation must leave a ledger alone); "
+        "put back a copy, or `purser ledger verify` says what is left, and open the ledger again"));
+  }
+
   // Pages are this large or larger; then the system refuses what is not aligned to them, which is no harm.
   static constexpr uint64_t kPage = 4096;
 
   const Descriptor fd_;
-  const std::string path_;
+  std::string path_;
   char* const data_;
   const uint64_t capacity_;
   std::atomic<uint64_t> allocated_;
-};
-
-class PosixFileLock final : public FileLock {
- public:
-  explicit PosixFileLock(Descriptor fd) : fd_(std::move(fd)) {}
-
- private:
-  const Descriptor fd_;  // Closing it gives the lock up.
+  const GuardedMapping guard_;
 };
 
 absl::Status WriteAll(int fd, std::string_view bytes, const std::string& path) {
@@ -258,22 +274,7 @@ class PosixFileSystem final : public FileSystem {
   }
 
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override {
-    absl::StatusOr<Descriptor> fd = OpenFile(path, O_RDWR | O_CREAT);
-    if (!fd.ok()) return fd.status();
-    // flock belongs to the open file, not to the process: a second Log in this process is refused, too.
-    if (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK) return SystemError("lock", path, errno);
-      char holder[32] = {};
-      const ssize_t size = ::pread(fd->get(), holder, sizeof(holder) - 1, 0);
-      return absl::UnavailableError(
-          absl::StrCat(path, ": in use by ", size > 0 ? absl::StrCat("process ", holder) : "another process",
-                       "; only one may write at a time"));
-    }
-    const std::string pid = absl::StrCat(::getpid());
-    if (::ftruncate(fd->get(), 0) != 0 || ::pwrite(fd->get(), pid.data(), pid.size(), 0) < 0) {
-      return SystemError("write", path, errno);
-    }
-    return std::make_unique<PosixFileLock>(*std::move(fd));
+    return TakeOwnerLock(path);
   }
 };
 
