@@ -41,6 +41,9 @@ namespace purser::cache {
 //   5. In verified mode the error that is stated is kept, as verifier.h says.
 //
 // Thread-safe throughout. Times are nanoseconds since the Unix epoch, money nano-dollars.
+//
+// After fork() a cache is the parent's alone. In the child it answers nothing, stores nothing (kOff), leaves
+// files alone (FAILED_PRECONDITION), and is destroyed at once.
 
 // What is asked. Views: they must stay alive for the call only.
 struct Query {
@@ -156,6 +159,16 @@ class Cache {
   absl::Status Keep(int64_t now_nanos);
   // Writes nothing any more: another cache may have the directory.
   void StopKeeping();
+
+  // To change the options of a cache that serves, in two steps, so that between them everything else can
+  // fail: PrepareSuccessor copies what is in this cache to `next`, which is new, and remembers what is
+  // invalidated or cleared from then on. HandOver makes `next` catch up and gives it the directory that this
+  // cache is kept in; it cannot fail. From then on whatever is invalidated or cleared here, by whoever still
+  // has this cache, is so there too. A second PrepareSuccessor, or GiveUpSuccessor, forgets the first. Both
+  // work without a directory.
+  absl::Status PrepareSuccessor(Cache* next, int64_t now_nanos);
+  void GiveUpSuccessor();
+  void HandOver(std::shared_ptr<Cache> next);
 
  private:
   class Impl;

@@ -56,15 +56,27 @@ class Cache::Impl {
   absl::Status KeepIn(const std::string& directory, int64_t now_nanos);
   absl::Status Keep(int64_t now_nanos);
   void StopKeeping();
+  absl::Status PrepareSuccessor(Impl* next, int64_t now_nanos);
+  void GiveUpSuccessor();
+  void HandOver(std::shared_ptr<Cache> next);
 
   // build.cc
   void BuildGraphs();
+
+  // Whether this is a copy in a child that was forked since: its threads are not there, its locks may never
+  // open, and its files belong to the parent.
+  bool forked() const { return born_ != forks_so_far.load(std::memory_order_relaxed); }
 
   const Options options_;
   const bool verified_;  // A class is.
   std::atomic<uint64_t> generation_{1};
 
  private:
+  // How often this process and its ancestors were forked since the first cache was made.
+  inline static std::atomic<uint64_t> forks_so_far{0};
+  static uint64_t ForksSoFar();
+  const uint64_t born_ = ForksSoFar();
+
   enum class Leaving { kEvicted, kExpired, kInvalidated, kReplaced, kCleared };
 
   // All that a record is made from.
@@ -123,6 +135,11 @@ class Cache::Impl {
   void NoteInvalidated(LabelKind kind, std::string_view label);
   void NoteCleared();
   void Apply(const ChangeLog::Change& change, int64_t now_nanos);
+  // What must not come back by way of the log or of a successor: `kind` and `content` as in the log.
+  bool NotesLeaving() const { return log_ != nullptr || noting_ || successor_ != nullptr; }
+  void NoteLeaving(ChangeLog::Kind kind, const std::string& content);
+  // The same for what a predecessor noted, here and in this cache's own log.
+  void TakeLeaving(ChangeLog::Kind kind, std::string_view content);
   bool KeepDue() const;
   void KeepIfDue();
   void Erase(StoredEntry* record, Leaving why);
@@ -162,6 +179,10 @@ class Cache::Impl {
   std::unique_ptr<ChangeLog> log_;  // Null: the cache is not kept.
   uint64_t snapshot_bytes_ = 0;
   uint64_t unlogged_ = 0;  // Stores since the log was given up.
+  // While a successor is being prepared, what has left since it was copied; then the successor itself.
+  bool noting_ = false;
+  std::vector<std::pair<ChangeLog::Kind, std::string>> noted_;
+  std::shared_ptr<Cache> successor_;  // Its mutex is taken under this one's, never the other way.
 
   // The builder of graphs and snapshots. Its thread is started by the first one that is due.
   std::mutex building_;  // Held for a whole merge; before mutex_.

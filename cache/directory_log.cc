@@ -127,24 +127,76 @@ void Cache::Impl::NoteStored(const StoredEntry& record) {
 }
 
 void Cache::Impl::NoteLeft(std::string_view name_space, std::span<const std::string_view> key) {
-  if (log_ == nullptr) return;
+  if (!NotesLeaving()) return;
   std::string content;
   PutString(name_space, &content);
   PutNumber<uint64_t>(key.size(), &content);
   for (const std::string_view part : key) PutString(part, &content);
-  if (log_->Append(ChangeLog::kLeft, content)) log_->Sync();
+  NoteLeaving(ChangeLog::kLeft, content);
 }
 
 void Cache::Impl::NoteInvalidated(LabelKind kind, std::string_view label) {
-  if (log_ == nullptr) return;
+  if (!NotesLeaving()) return;
   std::string content;
   PutNumber(static_cast<uint64_t>(kind), &content);
   PutString(label, &content);
-  if (log_->Append(ChangeLog::kInvalidated, content)) log_->Sync();
+  NoteLeaving(ChangeLog::kInvalidated, content);
 }
 
-void Cache::Impl::NoteCleared() {
-  if (log_ != nullptr && log_->Append(ChangeLog::kCleared, {})) log_->Sync();
+void Cache::Impl::NoteCleared() { NoteLeaving(ChangeLog::kCleared, {}); }
+
+void Cache::Impl::NoteLeaving(ChangeLog::Kind kind, const std::string& content) {
+  if (log_ != nullptr && log_->Append(kind, content)) log_->Sync();
+  if (noting_) noted_.emplace_back(kind, content);
+  if (successor_ != nullptr) successor_->impl_->TakeLeaving(kind, content);
+}
+
+void Cache::Impl::TakeLeaving(ChangeLog::Kind kind, std::string_view content) {
+  if (kind == ChangeLog::kLeft) {
+    // Its log may hold an entry that its memory had no room for.
+    const std::lock_guard lock(mutex_);
+    if (NotesLeaving()) NoteLeaving(kind, std::string(content));
+  }
+  Apply({kind, content}, /*now_nanos=*/0);
+}
+
+absl::Status Cache::Impl::PrepareSuccessor(Impl* next, int64_t now_nanos) {
+  std::string snapshot;
+  {
+    const Epochs::Guard guard = epochs_.Enter();
+    std::unique_lock lock(mutex_);
+    noting_ = true;
+    noted_.clear();
+    const std::vector<const StoredEntry*> records = LiveAt(now_nanos);
+    lock.unlock();
+    snapshot = SnapshotOf(records);
+  }
+  absl::Status copied = next->ReadFrom(snapshot, now_nanos);
+  if (!copied.ok()) GiveUpSuccessor();
+  return copied;
+}
+
+void Cache::Impl::GiveUpSuccessor() {
+  const std::lock_guard lock(mutex_);
+  noting_ = false;
+  noted_.clear();
+}
+
+void Cache::Impl::HandOver(std::shared_ptr<Cache> next) {
+  const std::lock_guard one_at_a_time(keeping_);
+  const std::lock_guard lock(mutex_);
+  Impl& to = *next->impl_;
+  for (const auto& [kind, content] : noted_) to.TakeLeaving(kind, content);
+  noting_ = false;
+  noted_.clear();
+  successor_ = std::move(next);
+  if (log_ == nullptr) return;
+  // What was stored here meanwhile is in the log, too: it comes with the next start.
+  const std::lock_guard theirs(to.mutex_);
+  to.log_ = std::move(log_);
+  to.snapshot_bytes_ = snapshot_bytes_;
+  to.unlogged_ = unlogged_;
+  to.last_now_nanos_ = last_now_nanos_;
 }
 
 }  // namespace purser::cache

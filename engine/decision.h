@@ -23,6 +23,8 @@ enum class Refusal : uint8_t {
   kLoopGuard,    // The task looks like a loop.
   kLedger,  // The ledger cannot be written. Nothing is granted that could not be booked, unless the policy
             // says to serve on (budget_settings.when_ledger_fails).
+  kForked,  // This process is a fork of the one that opened the engine, and may not spend from its accounts:
+            // open an engine after the fork.
   kBadRequest,  // The request is not as its header says: its own dimensions could not be booked.
 };
 

@@ -34,6 +34,11 @@ struct Options {
   // False: leave the policy's persistence_directory alone. For trying a policy beside the engine that serves
   // by it.
   bool keep_cache = true;
+  // Reload refuses a policy and books under which fewer than this share of the candidates could be priced,
+  // unless that share is no smaller than the one it serves with, or the policy allows what is unpriced
+  // (routing.allow_unpriced). So a book that was cut short does not take a working policy out of service. 0:
+  // no such bound; 1: all must be priced.
+  double least_priced_share = 0.5;
 
   // How it does it.
   const Clock* clock = nullptr;     // Must outlive the engine. Null: the system's.

@@ -225,6 +225,19 @@
 //
 // Threads: every method of Engine may be called from any thread at any time. A Decision is for one thread.
 //
+// Fork: an engine belongs to the process that opened it. In a child that was forked since (gunicorn
+// --preload, php-fpm, multiprocessing), whoever holds a copy of it may only destroy it, which touches neither
+// threads nor files: Decide refuses (Refusal::kForked), Settle answers kForked, what returns a Status says
+// FAILED_PRECONDITION, and the rest says no or does nothing. Open an engine in each child, on a ledger of its
+// own, or ask one process for all of them. It is told by three instructions a call; a child made by the bare
+// system call instead of fork() is not told.
+//
+// Files: nobody else may change a ledger that is open. If its folder, its lock or its newest segment is
+// removed, moved, replaced or cut short, that is noticed within 0.2 seconds, or by the store that meets it,
+// and from then on every call is refused as for a full disk (Refusal::kLedger, naming the file) until the
+// ledger is opened again. Until it is noticed, what is booked is where the files are. The host is never ended
+// by it: a signal handler takes SIGBUS for the ledger's own memory and passes on every other.
+//
 // Errors: set-up returns absl::Status. Decide and Settle do not fail and do not throw: what went wrong is in
 // the values that they fill. After warm-up they do not allocate.
 
@@ -256,7 +269,8 @@ class Cache;  // <purser/cache/cache.h>
 class Engine {
  public:
   // Errors: INVALID_ARGUMENT with every mistake of the policy and the books, a line each (file:line:column);
-  // DATA_LOSS for a ledger with damaged records; UNAVAILABLE for a ledger that another process writes.
+  // DATA_LOSS for a ledger with damaged records; UNAVAILABLE for a ledger that another process
+  // writes. A dead one writes no more, whatever helpers it left running.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<Engine>> Open(const Options& options);
 
   virtual ~Engine() = default;

@@ -48,6 +48,7 @@ enum class SettleResult : uint8_t {
   kUnknownTicket,   // Never granted, voided, or settled long ago.
   kNotBooked,       // The ledger cannot be written; the ticket stays pending. Try again.
   kNotRecorded,     // The same under a policy that serves on: settled in the accounts, and in no ledger.
+  kForked,          // This process is a fork of the one that opened the engine: settle there.
   kNotSynced,       // Booked as kProcess promises; the device refused to make it kSync.
 };
 

@@ -22,11 +22,14 @@ namespace {
 DecideScratch& ThreadScratch();
 void Clear(Decision* decision);
 bool Accept(const Request& request, Decision* decision);
+void RefuseForked(const absl::Status& why, Decision* decision);
 void DescribeCandidates(const Revision& revision, const DecideScratch& scratch, Decision* decision);
 
 }  // namespace
 
 void EngineImpl::Decide(const Request& request, Decision* decision) {
+  if (!own_.here()) [[unlikely]]
+    return RefuseForked(Forked(), decision);
   const Revision& revision = Pin(decision);
   Clear(decision);
   DecideScratch& scratch = ThreadScratch();
@@ -61,6 +64,7 @@ void EngineImpl::Route(const Request& request, int64_t now, DecideScratch* scrat
 }
 
 void EngineImpl::FailOver(const Request& request, Decision* decision) {
+  if (!own_.here()) return RefuseForked(Forked(), decision);
   const Ticket ticket = decision->ticket;
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) {
@@ -132,6 +136,12 @@ bool Accept(const Request& request, Decision* decision) {
   if (CheckOwnDimensions(request.own_dimensions, &decision->reason)) return true;
   decision->refusal = Refusal::kBadRequest;
   return false;
+}
+
+void RefuseForked(const absl::Status& why, Decision* decision) {
+  Clear(decision);
+  decision->refusal = Refusal::kForked;
+  decision->reason = std::string(why.message());
 }
 
 // What was seen of each candidate.
@@ -261,6 +271,7 @@ void EngineImpl::KeepPending(const Revision& revision, const Request& request, i
 
 void EngineImpl::StoreInCache(const Request& request, const Decision& decision,
                               const CacheableAnswer& answer) {
+  if (!own_.here()) return;
   if (decision.policy.revision() == nullptr || decision.policy.revision()->cache() == nullptr ||
       !MayCache(request))
     return;
@@ -282,6 +293,7 @@ void EngineImpl::StoreInCache(const Request& request, const Decision& decision,
 }
 
 void EngineImpl::Feedback(const Decision& decision, bool right) {
+  if (!own_.here()) return;
   if (decision.policy.revision() == nullptr || decision.policy.revision()->cache() == nullptr) return;
   decision.policy.revision()->cache()->Feedback(decision.cache_hit.trial, right);
 }

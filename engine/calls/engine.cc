@@ -1,6 +1,9 @@
 // The life of the engine, and its small methods.
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +11,7 @@
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/open_engine.h"
 #include "engine/calls/rank.h"
+#include "engine/pricing/quote.h"
 #include "engine/recovery/rebuild.h"
 #include "engine/revision/request_fields.h"
 
@@ -33,6 +37,41 @@ std::shared_ptr<Revision> CompilePolicy(const PolicySource& source, const Clock&
   return revision;
 }
 
+// The candidates of a revision without a price at a time.
+std::vector<std::string> UnpricedAt(const Revision& revision, int64_t now) {
+  std::vector<std::string> unpriced;
+  pricing::QuoteInput input;
+  input.input_tokens = input.most_input_tokens = input.most_output_tokens = 1;
+  input.time_nanos = now;
+  for (const Revision::Candidate& candidate : revision.candidates()) {
+    if (candidate.prices == nullptr || !pricing::MakeQuote(candidate.priced, input).priced)
+      unpriced.push_back(candidate.name);
+  }
+  return unpriced;
+}
+
+double PricedShare(const Revision& revision, size_t unpriced) {
+  const size_t all = revision.candidates().size();
+  return all == 0 ? 1 : static_cast<double>(all - unpriced) / static_cast<double>(all);
+}
+
+// That a policy with its books does not take out of service what serves by `serving`.
+absl::Status CheckPriced(const Revision& serving, const Revision& next, double least, int64_t now) {
+  if (next.policy().routing().allow_unpriced()) return absl::OkStatus();
+  std::vector<std::string> unpriced = UnpricedAt(next, now);
+  const size_t count = unpriced.size();
+  const double share = PricedShare(next, count);
+  if (share >= least || share >= PricedShare(serving, UnpricedAt(serving, now).size()))
+    return absl::OkStatus();
+  if (count > 5) unpriced.resize(5);
+  return absl::InvalidArgumentError(
+      absl::StrCat("only ", next.candidates().size() - count, " of ", next.candidates().size(),
+                   " candidates would be priced, less than the share of ", least,
+                   " that Options::least_priced_share asks for; the books have no price for ",
+                   absl::StrJoin(unpriced, ", "), count > 5 ? ", ..." : "",
+                   ". The policy before goes on. Check the books, or set the share lower"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const Options& options) {
@@ -54,30 +93,44 @@ EngineState EngineImpl::StateFor(const budget::Plan& plan) {
   return {.outputs = outputs_, .served_before = served_before_, .accounts = *accounts_, .plan = plan};
 }
 
-// What can fail comes first, what others can see last.
+// What can fail comes first, what others can see last: until the frame is in the log, nothing has changed
+// that anybody could meet, now or after a restart; from then on nothing can fail.
 absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
-  accounts_->Register(revision->mutable_plan());
   const int64_t now = clock_->NowNanos();
-  if (journal_ != nullptr) {
-    ledger::PolicyLoadedView loaded;
-    loaded.name = revision->policy().name();
-    loaded.policy_revision = revision->policy_hash();
-    loaded.price_revision = revision->price_hash();
-    loaded.purser_version = kVersion;
-    loaded.time_nanos = now;
-    absl::Status kept = journal_->KeepPolicy(revision->policy());
-    if (kept.ok() && journal_->Append(loaded) == 0) kept = journal_->status();
-    if (!kept.ok() && !revision->serves_unrecorded()) return kept;
-  }
-  revision->Attach(&model_stats_, &class_stats_);
   const std::shared_ptr<const Revision> previous = Current();
-  revision->StartCache(previous.get(),
-                       options_.keep_cache ? Revision::CacheUse::kServing : Revision::CacheUse::kTrial,
-                       options_.embedder, now);
+  accounts_->Register(revision->mutable_plan());
+  revision->Attach(&model_stats_, &class_stats_);
+  const absl::Status cached = revision->PrepareCache(
+      previous.get(), options_.keep_cache ? Revision::CacheUse::kServing : Revision::CacheUse::kTrial,
+      options_.embedder, now);
+  if (!cached.ok()) return cached;
+  if (const absl::Status logged = LogLoaded(*revision, now); !logged.ok()) {
+    Revision::GiveUpCache(previous.get());
+    return logged;
+  }
+  revision->ServeCache(previous.get(), now);
   if (previous == nullptr) recovered_.cache_refused = revision->cache_warning();
   const std::lock_guard<std::mutex> lock(revision_mutex_);
   revision_ = std::move(revision);
   current_.store(revision_.get(), std::memory_order_release);
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::LogLoaded(const Revision& revision, int64_t now) {
+  if (journal_ == nullptr) return absl::OkStatus();
+  ledger::PolicyLoadedView loaded;
+  loaded.name = revision.policy().name();
+  loaded.policy_revision = revision.policy_hash();
+  loaded.price_revision = revision.price_hash();
+  loaded.purser_version = kVersion;
+  loaded.time_nanos = now;
+  absl::Status kept = journal_->PreparePolicy(revision.policy());
+  if (kept.ok() && journal_->Append(loaded) == 0) kept = journal_->status();
+  if (!kept.ok() && !revision.serves_unrecorded()) {
+    journal_->GiveUpPolicy();
+    return kept;
+  }
+  journal_->KeepPolicy();
   return absl::OkStatus();
 }
 
@@ -93,9 +146,12 @@ absl::Status EngineImpl::Start() {
   accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
   accounts_->Register(revision->mutable_plan());
   Rebuilder rebuilder(revision->plan(), accounts_.get(), &outputs_);
-  absl::StatusOr<std::unique_ptr<Journal>> journal =
-      Journal::Open(options_.ledger_dir, ledger_files_, clock_,
-                    [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
+  // The host may change its working directory.
+  const std::string directory = ledger_files_ == nullptr
+                                    ? std::filesystem::absolute(options_.ledger_dir).string()
+                                    : options_.ledger_dir;
+  absl::StatusOr<std::unique_ptr<Journal>> journal = Journal::Open(
+      directory, ledger_files_, clock_, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!journal.ok()) return journal.status();
   const SnapshotCounts& counts = rebuilder.counts();
   accounts_->StartIncarnation(counts.loads);  // Tells this run's tickets from those of earlier ones.
@@ -120,6 +176,15 @@ absl::Status EngineImpl::Start() {
 }
 
 EngineImpl::~EngineImpl() {
+  if (!own_.here()) {
+    // The threads that these would join are not there, and the files are the parent's. What is let go here
+    // ends with the child.
+    (void)snapshots_.release();
+    (void)journal_.release();
+    (void)accounts_.release();
+    (void)new std::shared_ptr<const Revision>(std::move(revision_));
+    return;
+  }
   // Its log holds all but what verified mode has learned. A cache that cannot be kept costs money, not
   // correctness.
   if (revision_ != nullptr && revision_->cache() != nullptr) {
@@ -144,13 +209,21 @@ const Revision& EngineImpl::Pin(Decision* decision) {
 }
 
 absl::Status EngineImpl::Reload(const PolicySource& source) {
+  if (!own_.here()) return Forked();
   const std::lock_guard<std::mutex> one_at_a_time(reload_mutex_);
   absl::Status error;
   std::shared_ptr<Revision> revision = CompilePolicy(source, *clock_, &error);
-  return revision == nullptr ? error : Adopt(std::move(revision));
+  if (revision == nullptr) return error;
+  if (absl::Status priced =
+          CheckPriced(*Current(), *revision, options_.least_priced_share, clock_->NowNanos());
+      !priced.ok()) {
+    return priced;
+  }
+  return Adopt(std::move(revision));
 }
 
 absl::StatusOr<LoadedPolicy> EngineImpl::LoadShadowPolicy(const PolicySource& source) {
+  if (!own_.here()) return Forked();
   absl::Status error;
   std::shared_ptr<Revision> shadow = CompilePolicy(source, *clock_, &error);
   if (shadow == nullptr) return error;
@@ -183,6 +256,7 @@ bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ti
 }
 
 bool EngineImpl::MarkDispatched(Ticket ticket) {
+  if (!own_.here()) return false;
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) return false;
   const Revision& revision = *call->revision;
@@ -201,6 +275,7 @@ bool EngineImpl::MarkDispatched(Ticket ticket) {
 }
 
 bool EngineImpl::Void(Ticket ticket) {
+  if (!own_.here()) return false;
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) return false;
   const int64_t now = Now(call->request.View());
@@ -219,11 +294,13 @@ bool EngineImpl::Void(Ticket ticket) {
 }
 
 int64_t EngineImpl::Progress(Ticket ticket, int64_t output_tokens) const {
+  if (!own_.here()) return -1;
   const budget::ProgressResult progress = accounts_->Progress(ticket, output_tokens);
   return progress.known ? progress.output_tokens_left : -1;
 }
 
 bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
+  if (!own_.here()) return false;
   PendingCall* call = more_output_tokens > 0 ? pending_.ClaimOpen(ticket) : nullptr;
   if (call == nullptr) return false;
   const Revision& revision = *call->revision;
@@ -252,6 +329,7 @@ bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
 }
 
 void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
+  if (!own_.here()) return;
   const int64_t now = clock_->NowNanos();
   const std::shared_ptr<const Revision> revision = Current();
   accounts_->EndTask(revision->plan(), tenant, task, now);
@@ -264,6 +342,7 @@ void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
 }
 
 void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
+  if (!own_.here()) return;
   const int64_t now = clock_->NowNanos();
   accounts_->EndSession(Current()->plan(), tenant, session, now);
   if (journal_ == nullptr) return;
@@ -274,12 +353,20 @@ void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
   journal_->Append(ended);
 }
 
+absl::Status EngineImpl::Forked() const {
+  return absl::FailedPreconditionError(
+      absl::StrCat("process ", getpid(), " is a fork of process ", own_.id(),
+                   ", which opened this engine: open one after the fork (gunicorn: in post_fork, or without "
+                   "--preload; php-fpm: in the worker)"));
+}
+
 absl::Status EngineImpl::LedgerFailure() const {
   return absl::UnavailableError(absl::StrCat("the ledger cannot be written: ", journal_->status().message()));
 }
 
 absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
                                int64_t tokens, int64_t until_nanos, std::string_view reason) {
+  if (!own_.here()) return Forked();
   const std::shared_ptr<const Revision> revision = Current();
   if (LedgerFails() && !revision->serves_unrecorded()) {
     return LedgerFailure();
@@ -304,7 +391,9 @@ absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, 
   return recorded ? absl::OkStatus() : journal_->status();
 }
 
-void EngineImpl::Maintain() { accounts_->Expire(Current()->plan(), clock_->NowNanos()); }
+void EngineImpl::Maintain() {
+  if (own_.here()) accounts_->Expire(Current()->plan(), clock_->NowNanos());
+}
 
 std::shared_ptr<const Revision> EngineImpl::Current() {
   const std::lock_guard<std::mutex> lock(revision_mutex_);

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/own_process.h"
 #include "engine/budget/accounts.h"
 #include "engine/calls/pending_calls.h"
 #include "engine/calls/served_before.h"
@@ -47,7 +48,7 @@ class EngineImpl final : public Engine {
   int64_t Progress(Ticket ticket, int64_t output_tokens) const override;
   bool Extend(Ticket ticket, int64_t more_output_tokens) override;
   void StoreInCache(const Request& request, const Decision& decision, const CacheableAnswer& answer) override;
-  std::shared_ptr<cache::Cache> cache() override { return Current()->shared_cache(); }
+  std::shared_ptr<cache::Cache> cache() override { return own_.here() ? Current()->shared_cache() : nullptr; }
   void Feedback(const Decision& decision, bool right) override;
   void EndTask(std::string_view tenant, std::string_view task) override;
   void EndSession(std::string_view tenant, std::string_view session) override;
@@ -67,6 +68,9 @@ class EngineImpl final : public Engine {
     return request.time_nanos != 0 ? request.time_nanos : clock_->NowNanos();
   }
 
+  // What every method that returns a Status says in a forked child.
+  absl::Status Forked() const;
+
   bool LedgerFails() const { return journal_ != nullptr && !journal_->writable(); }
   // UNAVAILABLE, with the reason. If LedgerFails().
   absl::Status LedgerFailure() const;
@@ -76,6 +80,8 @@ class EngineImpl final : public Engine {
   std::shared_ptr<const Revision> Current();
   // Joins a compiled policy to the engine and serves by it. On an error nothing has changed.
   absl::Status Adopt(std::shared_ptr<Revision> revision);
+  // Says in the ledger that it serves. On an error the ledger says what it said before.
+  absl::Status LogLoaded(const Revision& revision, int64_t now);
 
   // What ranking reads of this engine; `plan` is the engine's, not a shadow's.
   EngineState StateFor(const budget::Plan& plan);
@@ -99,6 +105,7 @@ class EngineImpl final : public Engine {
   void Learn(const PendingCall& call, const Request& request, const CallResult& result, const Usage* usage,
              int64_t cost_nanos, int64_t now);
 
+  const OwnProcess own_;  // Asked before anything else, since a child may wait at a lock for ever.
   const Options options_;
   ledger::FileSystem* const ledger_files_;
   const SystemClock system_clock_;

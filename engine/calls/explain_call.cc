@@ -153,6 +153,7 @@ std::vector<Explanation::Candidate> CandidatesOf(const Revision& revision, const
 }  // namespace
 
 std::vector<AccountStatus> EngineImpl::Accounts(const Request& request) {
+  if (!own_.here()) return {};
   Decision decision;
   const Revision& revision = Pin(&decision);
   const int64_t now = Now(request);
@@ -163,6 +164,11 @@ std::vector<AccountStatus> EngineImpl::Accounts(const Request& request) {
 }
 
 Explanation EngineImpl::Explain(const Request& request) {
+  if (!own_.here()) {
+    Explanation forked;
+    forked.refusal = forked.text = std::string(Forked().message());
+    return forked;
+  }
   Decision decision;
   const Revision& revision = Pin(&decision);
   const int64_t now = Now(request);

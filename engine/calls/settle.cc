@@ -285,6 +285,8 @@ void FillRecord(const PendingCall& call, const Request& request, Ticket ticket, 
 }  // namespace
 
 Settlement EngineImpl::Settle(Ticket ticket, const CallResult& result) {
+  if (!own_.here()) [[unlikely]]
+    return {.result = SettleResult::kForked};
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) {
     return {.result =

@@ -21,6 +21,10 @@ ShadowScratch& ThreadScratch() {
 
 void EngineImpl::DecideShadow(const LoadedPolicy& shadow_policy, const Request& request,
                               const Decision& decision, ShadowDecision* out) {
+  if (!own_.here()) {
+    *out = {.refused = true, .reason = std::string(Forked().message())};
+    return;
+  }
   if (!shadow_policy) {
     *out = {.refused = true, .reason = "no shadow policy is loaded; LoadShadowPolicy returns one"};
     return;

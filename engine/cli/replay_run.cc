@@ -34,6 +34,8 @@ const char* RefusalName(Refusal refusal) {
       return "bad request";
     case Refusal::kLedger:
       return "ledger";
+    case Refusal::kForked:
+      return "forked";
   }
   return "";
 }

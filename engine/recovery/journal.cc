@@ -28,13 +28,21 @@ absl::Status Journal::WriteSnapshot(uint64_t sequence, std::string_view bytes) {
   return log_->WriteSnapshot(sequence, bytes);
 }
 
-absl::Status Journal::KeepPolicy(const policy::Policy& policy) {
+absl::Status Journal::PreparePolicy(const policy::Policy& policy) {
+  if (absl::Status ours = log_->Check(); !ours.ok()) return ours;
   std::string text;
   google::protobuf::TextFormat::PrintToString(policy, &text);
-  return ledger::ReplaceFile(
-      files_, PolicyPathOf(directory()),
+  return files_->WriteFile(
+      PolicyPathOf(directory()) + ".tmp",
       "# The policy in force, written by the engine that has this ledger open.\n" + text);
 }
+
+void Journal::KeepPolicy() {
+  const std::string path = PolicyPathOf(directory());
+  if (files_->Rename(path + ".tmp", path).ok()) (void)files_->SyncDirectory(directory());
+}
+
+void Journal::GiveUpPolicy() { (void)files_->Remove(PolicyPathOf(directory()) + ".tmp"); }
 
 template <typename View>
 uint64_t Journal::AppendFrame(uint32_t type, const View& view, ledger::Reserve reserve) {

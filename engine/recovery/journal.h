@@ -57,8 +57,12 @@ class Journal {
   // can be read again.
   absl::Status WriteSnapshot(uint64_t sequence, std::string_view bytes);
 
-  // Keeps the policy that is in force beside the log, for people and for tools that show the accounts.
-  absl::Status KeepPolicy(const policy::Policy& policy);
+  // Keeps the policy that is in force beside the log, for people and for tools that show the accounts: writes
+  // it to another file first, which may fail; then either puts that in place of the last one, or removes it.
+  // Should the renaming fail, the file goes on naming the policy before.
+  absl::Status PreparePolicy(const policy::Policy& policy);
+  void KeepPolicy();
+  void GiveUpPolicy();
 
  private:
   Journal(std::unique_ptr<ledger::Log> log, ledger::FileSystem* files)

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "engine/calls/open_engine.h"
 #include "engine/ledger/log.h"
+#include "engine/ledger/log_replay.h"
 #include "engine/ledger/record.h"
 #include "gmock/gmock.h"
 #include "policies/amount.h"
@@ -437,6 +439,209 @@ TEST_F(FullDiskTest, AReloadThatFailsLeavesTheServingCacheKept) {
   engine = OpenThere(caching("EXACT"));
   engine->Decide(request, &decision);
   EXPECT_EQ(decision.action, Action::kDispatch) << "what was invalidated after the failure came back";
+}
+
+// Each step of a reload fails in turn: nothing has changed, now or after a restart.
+class FailedReloadTest : public FullDiskTest {
+ protected:
+  FailedReloadTest() { std::filesystem::create_directories(folder_ / "taken"); }
+
+  std::string Kept(const char* name) const { return (folder_ / name).string(); }
+  static std::string Caching(const std::string& directory, const char* mode) {
+    return absl::StrCat("caching { defaults { mode: ", mode, " } persistence_directory: \"", directory,
+                        "\" }");
+  }
+  static std::string Policy(const std::string& name, const std::string& caching) {
+    return absl::StrCat("name: \"", name, "\"",
+                        std::string(kTestCandidates).substr(sizeof("\n  name: \"test\"")), kCap, caching);
+  }
+  static Request Question() {
+    static const Message message{Role::kUser, "What is my balance?"};
+    Request request = ThousandTokens();
+    request.messages = {&message, 1};
+    request.customer = "";  // No cap but the task's.
+    return request;
+  }
+  std::unique_ptr<Engine> OpenNamed(const std::string& name, const std::string& caching,
+                                    ledger::FileSystem* files) {
+    Options options = OptionsFor(Policy(name, caching));
+    options.ledger_dir = "/ledger";
+    absl::StatusOr<std::unique_ptr<Engine>> engine = OpenEngine(options, files);
+    EXPECT_TRUE(engine.ok()) << engine.status();
+    return engine.ok() ? *std::move(engine) : nullptr;
+  }
+  void Answer(Engine* engine) {
+    Decision decision;
+    engine->Decide(Question(), &decision);
+    if (decision.action != Action::kDispatch) return;
+    EXPECT_TRUE(engine->MarkDispatched(decision.ticket));
+    SettleWith(engine, decision.ticket, 1000, 10);
+    static constexpr std::string_view kTags[] = {"balance"};
+    engine->StoreInCache(Question(), decision, {.text = "$12", .tags = kTags});
+    engine->Decide(Question(), &decision);
+    EXPECT_EQ(decision.action, Action::kAnswer);
+  }
+  // The names of the policies that the log says were loaded.
+  static std::vector<std::string> Loaded(ledger::FileSystem* files) {
+    std::vector<std::string> names;
+    EXPECT_TRUE(ledger::ReplayLedger("/ledger", {.cancelled = nullptr, .files = files},
+                                     [&](const ledger::Frame& frame) {
+                                       ledger::PolicyLoadedView loaded;
+                                       if (frame.type == ledger::POLICY_LOADED &&
+                                           Decode(frame.payload, &loaded))
+                                         names.emplace_back(loaded.name);
+                                       return absl::OkStatus();
+                                     })
+                    .ok());
+    return names;
+  }
+};
+
+TEST_F(FailedReloadTest, ChangesNothingWhicheverStepFails) {
+  const std::string kept = Kept("kept");
+  std::ofstream(folder_ / "file") << "no directory";
+  std::ofstream(folder_ / "cut.textproto") << "name: \"cut\" models { id: \"other\" provider: \"p\" sheets { "
+                                              "rates { meter: \"input_tokens\" usd: \"1\" } } }";
+  cache::Options other_options;
+  other_options.classes.emplace_back();
+  cache::Cache other(other_options);
+  ASSERT_TRUE(other.KeepIn(Kept("taken"), 1).ok());
+
+  struct Step {
+    const char* name;
+    std::function<void()> fault;
+    PolicySource source;
+    const char* says;
+  };
+  const auto source = [&](const std::string& caching) { return SourceFor(Policy("next", caching)); };
+  PolicySource cut_book = source(Caching(kept, "SEMANTIC"));
+  cut_book.price_books = {(folder_ / "cut.textproto").string()};
+  PolicySource no_book = source(Caching(kept, "SEMANTIC"));
+  no_book.price_books = {(folder_ / "none.textproto").string()};
+  const auto fail = [&](const char* failing) {
+    return [this, failing] {
+      files_.SetFault([failing](std::string_view operation, const std::string& path) {
+        return operation == failing ? absl::ResourceExhaustedError(path + ": no space left")
+                                    : absl::OkStatus();
+      });
+    };
+  };
+  const std::vector<Step> steps = {
+      {"the policy does not parse", nullptr, SourceFor("candidates { modl: \"x\" }"), "modl"},
+      {"a book is missing", nullptr, no_book, "none.textproto"},
+      {"the book was cut", nullptr, cut_book, "least_priced_share"},
+      {"the cache's directory is a file", nullptr, source(Caching(Kept("file"), "EXACT")), "cannot be kept"},
+      {"the cache's directory is taken", nullptr, source(Caching(Kept("taken"), "EXACT")), "in use"},
+      {"the policy cannot be written", fail("write"), source(Caching(kept, "SEMANTIC")), "no space"},
+      {"the log is full", fail("allocate"), source(Caching(kept, "SEMANTIC")), "no space"},
+  };
+  auto engine = OpenNamed("first", Caching(kept, "EXACT"), &files_);
+  std::vector<Ticket> tickets;
+  const std::string id(10'000, 'i');
+  Decision decision;
+  for (int i = 0; i < 40; ++i) {
+    Request request = ThousandTokens();
+    request.customer = "";
+    request.id = id;
+    engine->Decide(request, &decision);
+    ASSERT_TRUE(engine->MarkDispatched(decision.ticket)) << decision.reason;
+    tickets.push_back(decision.ticket);
+  }
+  for (const Step& step : steps) {
+    SCOPED_TRACE(step.name);
+    Answer(engine.get());
+    if (step.fault != nullptr) step.fault();
+    if (std::string_view(step.name) == "the log is full") {
+      // What was granted fills what is kept free for it, and small frames the rest.
+      for (int i = 0; i < 300; ++i) CallUntilFull(engine.get(), &decision);
+      for (const Ticket ticket : tickets) SettleWith(engine.get(), ticket, 10, 5);
+      for (int i = 0; i < 20'000; ++i) engine->EndTask("t", "no such task");
+    }
+    const absl::Status reloaded = engine->Reload(step.source);
+    EXPECT_FALSE(reloaded.ok());
+    EXPECT_THAT(std::string(reloaded.message()), HasSubstr(step.says));
+    files_.SetFault(nullptr);
+
+    // It serves as before, by the same policy and cache; the ledger says so.
+    if (step.fault == nullptr || std::string_view(step.name) != "the log is full") {
+      engine->Decide(Question(), &decision);
+      EXPECT_EQ(decision.action, Action::kAnswer) << decision.reason;
+    }
+    EXPECT_THAT(files_.Content("/ledger/policy.textproto"), HasSubstr("name: \"first\""));
+    const auto after_death = files_.AfterProcessDeath();
+    EXPECT_EQ(Loaded(after_death.get()), std::vector<std::string>{"first"});
+    // What is invalidated stays so after a restart.
+    engine->cache()->Invalidate(cache::LabelKind::kTag, "balance");
+    std::filesystem::remove_all(folder_ / "killed");
+    std::filesystem::copy(kept, folder_ / "killed");
+    const auto restarted = OpenNamed("first", Caching(Kept("killed"), "EXACT"), after_death.get());
+    restarted->Decide(Question(), &decision);
+    EXPECT_NE(decision.action, Action::kAnswer) << "what was invalidated came back";
+  }
+}
+
+// What is in the cache, and what is invalidated in whichever cache somebody holds, goes with a reload.
+TEST_F(FailedReloadTest, AnInvalidationDuringAReloadIsNotLost) {
+  const std::string kept = Kept("kept");
+  auto engine = OpenNamed("first", Caching(kept, "EXACT"), &files_);
+  Decision decision;
+  Answer(engine.get());
+  const auto before = engine->cache();
+  ASSERT_TRUE(engine->Reload(SourceFor(Policy("next", Caching(kept, "SEMANTIC")))).ok());
+  ASSERT_NE(engine->cache(), before);
+  engine->Decide(Question(), &decision);
+  EXPECT_EQ(decision.action, Action::kAnswer) << "the entries go along";
+  before->Invalidate(cache::LabelKind::kTag, "balance");
+  engine->Decide(Question(), &decision);
+  EXPECT_EQ(decision.action, Action::kDispatch) << "an old handle invalidates, too";
+  engine->Void(decision.ticket);
+
+  for (int round = 0; round < 60; ++round) {
+    Answer(engine.get());
+    engine->Decide(Question(), &decision);
+    const uint64_t entry = decision.cache_entry;
+    const auto held = engine->cache();
+    std::thread reloading([&] {
+      const char* mode = round % 2 == 0 ? "EXACT" : "SEMANTIC";
+      EXPECT_TRUE(engine->Reload(SourceFor(Policy("next", Caching(kept, mode)))).ok());
+    });
+    std::this_thread::sleep_for(std::chrono::microseconds(round * 50));
+    if (round % 3 == 0) {
+      engine->cache()->Clear();
+    } else if (round % 3 == 1) {
+      engine->cache()->Invalidate(cache::LabelKind::kTag, "balance");
+    } else {
+      held->InvalidateId(entry);
+    }
+    reloading.join();
+    engine->Decide(Question(), &decision);
+    EXPECT_NE(decision.action, Action::kAnswer) << "round " << round;
+    if (decision.action == Action::kDispatch) engine->Void(decision.ticket);
+    std::filesystem::remove_all(folder_ / "killed");
+    std::filesystem::copy(kept, folder_ / "killed");
+    const auto after_death = files_.AfterProcessDeath();
+    const auto restarted = OpenNamed("next", Caching(Kept("killed"), "EXACT"), after_death.get());
+    restarted->Decide(Question(), &decision);
+    EXPECT_NE(decision.action, Action::kAnswer) << "after a restart, round " << round;
+  }
+}
+
+TEST_F(FailedReloadTest, AReloadThatPricesNoFewerThanBeforeIsTaken) {
+  Options options = OptionsFor(
+      "name: \"few\" candidates { model: \"small\" } candidates { model: \"nobody's\" } "
+      "candidates { model: \"nowhere\" }");
+  auto engine = Engine::Open(options);
+  ASSERT_TRUE(engine.ok());
+  EXPECT_TRUE((*engine)->Reload(options.source).ok()) << "one of three, as before";
+  PolicySource none = options.source;
+  none.policy_text = "name: \"none\" candidates { model: \"nobody's\" }";
+  EXPECT_FALSE((*engine)->Reload(none).ok());
+  none.policy_text += " routing { allow_unpriced: true }";
+  EXPECT_TRUE((*engine)->Reload(none).ok());
+  options.least_priced_share = 0;
+  engine = Engine::Open(options);
+  none.policy_text = "name: \"none\" candidates { model: \"nobody's\" }";
+  EXPECT_TRUE((*engine)->Reload(none).ok()) << "no bound was asked for";
 }
 
 TEST_F(FullDiskTest, APolicyMayServeOnAndItsCapsHoldMeanwhile) {

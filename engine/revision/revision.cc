@@ -114,9 +114,9 @@ void Revision::Attach(ModelStatsTable* models, ClassStatsTable* classes) {
   no_class_.stats = classes->Get("");
 }
 
-void Revision::StartCache(const Revision* previous, CacheUse use,
-                          std::shared_ptr<const cache::Embedder> embedder, int64_t now_nanos) {
-  if (!policy_.has_caching()) return;
+absl::Status Revision::PrepareCache(const Revision* previous, CacheUse use,
+                                    std::shared_ptr<const cache::Embedder> embedder, int64_t now_nanos) {
+  if (!policy_.has_caching()) return absl::OkStatus();
   const policy::Caching& caching = policy_.caching();
   cache::Options options = cache_options_;
   if (options.embedder == nullptr) options.embedder = std::move(embedder);
@@ -124,19 +124,37 @@ void Revision::StartCache(const Revision* previous, CacheUse use,
   if (serving != nullptr && previous->policy().caching().SerializeAsString() == caching.SerializeAsString() &&
       (caching.has_embedder() || serving->options().embedder == options.embedder)) {
     cache_ = previous->cache_;
-    return;
+    return absl::OkStatus();
   }
   cache_ = std::make_shared<cache::Cache>(std::move(options));
   const std::string& directory = caching.persistence_directory();
-  if (directory.empty() || use == CacheUse::kTrial) return;
+  if (directory.empty() || use == CacheUse::kTrial) return absl::OkStatus();
   if (serving != nullptr && previous->policy().caching().persistence_directory() == directory) {
+    return serving->PrepareSuccessor(cache_.get(), now_nanos);
+  }
+  // What is damaged, foreign or in use is refused whole.
+  const absl::Status kept = cache_->KeepIn(directory, now_nanos);
+  if (kept.ok()) return kept;
+  cache_warning_ = absl::StrCat("the cache starts empty: ", kept.message());
+  // What is damaged was set aside, and the cache is kept. Otherwise what is in the directory would come back
+  // at the next start, whatever is invalidated until then.
+  if (previous == nullptr || absl::IsDataLoss(kept)) return absl::OkStatus();
+  return absl::Status(kept.code(), absl::StrCat("the cache cannot be kept: ", kept.message()));
+}
+
+void Revision::ServeCache(const Revision* previous, int64_t now_nanos) {
+  cache::Cache* const serving = previous == nullptr ? nullptr : previous->cache();
+  if (serving == nullptr || serving == cache_.get()) return;
+  const std::string& directory = previous->policy().caching().persistence_directory();
+  if (!directory.empty() && directory != policy_.caching().persistence_directory()) {
     (void)serving->Keep(now_nanos);
     serving->StopKeeping();
   }
-  // What is damaged, foreign or in use is refused whole.
-  if (const absl::Status kept = cache_->KeepIn(directory, now_nanos); !kept.ok()) {
-    cache_warning_ = absl::StrCat("the cache starts empty: ", kept.message());
-  }
+  if (cache_ != nullptr) serving->HandOver(cache_);
+}
+
+void Revision::GiveUpCache(const Revision* previous) {
+  if (previous != nullptr && previous->cache() != nullptr) previous->cache()->GiveUpSuccessor();
 }
 
 std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t now_nanos,

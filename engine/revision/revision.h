@@ -29,8 +29,8 @@ namespace purser {
 // that decides under it, and kept alive by the tickets that were granted under it.
 //
 // It comes about in steps, so that a policy that is never served leaves no trace: Compile only reads; Attach
-// joins it to what outlives policies; StartCache touches the disk. Then it is shared, and from then on it is
-// const.
+// joins it to what outlives policies; PrepareCache may touch the disk and may fail; ServeCache takes the
+// cache over from the policy before, which cannot fail. Then it is shared, and from then on it is const.
 class Revision {
  public:
   struct Candidate {
@@ -72,10 +72,17 @@ class Revision {
   // Who uses the cache. kTrial: it is not kept in the policy's directory, which belongs to whoever serves.
   enum class CacheUse : uint8_t { kTrial, kServing };
   // Starts the cache that the policy describes, if any: the previous revision's if its policy said the same
-  // of caching, else a new one with what was kept on disk. `embedder` is for what the caller does not embed,
-  // where the policy names no embedder. Both may be null.
-  void StartCache(const Revision* previous, CacheUse use, std::shared_ptr<const cache::Embedder> embedder,
-                  int64_t now_nanos);
+  // of caching, else a new one, with what was kept on disk or, where the previous one is kept in the same
+  // directory, with what is in it. `embedder` is for what the caller does not embed, where the policy names
+  // no embedder. Both may be null. The previous revision's cache serves on as it was, and is kept as it was.
+  // An error: the policy's directory cannot be used. Not without a previous revision: then cache_warning().
+  absl::Status PrepareCache(const Revision* previous, CacheUse use,
+                            std::shared_ptr<const cache::Embedder> embedder, int64_t now_nanos);
+  // Serves with it from now on: whatever is invalidated in the previous revision's cache since PrepareCache,
+  // and by those who still have it, is so in this one.
+  void ServeCache(const Revision* previous, int64_t now_nanos);
+  // Instead of ServeCache.
+  static void GiveUpCache(const Revision* previous);
 
   const policy::Policy& policy() const { return policy_; }
   const pricing::PriceBook& book() const { return *book_; }
