@@ -41,7 +41,10 @@ struct Options {
   double least_priced_share = 0.5;
 
   // How it does it.
-  const Clock* clock = nullptr;     // Must outlive the engine. Null: the system's.
+  // Must outlive the engine. Null: the system's. A reading more than a year after the one before is not
+  // believed: the engine's time stands still until the clock is right, so that no window of a far future is
+  // begun.
+  const Clock* clock = nullptr;
   LiveBooks* live_books = nullptr;  // Receives every booked call. Must outlive the engine. Null: none.
 };
 

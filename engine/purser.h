@@ -346,8 +346,9 @@ class Engine {
 
   // ---- To operate.
 
-  // Replaces policy and prices as one. On an error nothing changes. Pending tickets settle at the prices that
-  // they were granted under. Errors as Open.
+  // Replaces policy and prices as one. On an error nothing changes, in memory or on the disk. A budget of a
+  // new name counts from zero from now on, here and after every restart. Pending tickets settle at the prices
+  // that they were granted under. Errors as Open.
   [[nodiscard]] virtual absl::Status Reload(const PolicySource& source) = 0;
 
   // Compiles a policy that decides beside the engine's own without acting. It has no cache, its budgets hold

@@ -95,7 +95,9 @@ struct Request : Dimensions {
   // and nothing stored.
   std::string_view unseen_digest{};
 
-  int64_t time_nanos = 0;  // When, since the Unix epoch. 0: the engine's clock.
+  // When, since the Unix epoch. 0: the engine's clock. What is before 1970 or more than a day ahead of the
+  // engine's clock is refused (Refusal::kBadRequest).
+  int64_t time_nanos = 0;
 };
 
 }  // namespace purser

@@ -120,7 +120,8 @@ void ForgetLevels(Account& account, const Budget& budget) {
 }  // namespace
 
 void AdvanceWindow(Account& account, const Budget& budget, int64_t now_nanos) {
-  if (account.window != budget.window_fingerprint) return ChangeWindow(account, budget, now_nanos);
+  if (account.window != budget.window_fingerprint || IsYearsAhead(account.begin_nanos, now_nanos))
+    return ChangeWindow(account, budget, now_nanos);
   const Span span = SpanAround(budget.window, now_nanos);
   switch (budget.window.kind) {
     case WindowKind::kLifetime:

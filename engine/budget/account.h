@@ -128,14 +128,26 @@ static_assert(sizeof(Account) <= 176, "the promise of 200 bytes per idle account
 // at hand, null if that plan has none of the name (or for an account that follows a task): no limits, no
 // window.
 
+// An account whose time is so much later than now was touched under a clock that was wrong. A month's window
+// begins no later than 31 days after a clock that was set back within it.
+inline constexpr int64_t kAClockWasWrong = int64_t{400} * 86'400 * 1'000'000'000;
+inline bool IsYearsAhead(int64_t begin_nanos, int64_t now_nanos) {
+  return begin_nanos > now_nanos &&
+         static_cast<uint64_t>(begin_nanos) - static_cast<uint64_t>(now_nanos) > uint64_t{kAClockWasWrong};
+}
+
 // Brings the account's window up to `now_nanos`, which may lie before what the account has seen: then nothing
-// happens. Returns the account's own time.
+// happens, unless it lies years before. Then the account's window is that of `now_nanos`, and what counted in
+// it counts there.
 void AdvanceWindow(Account& account, const Budget& budget, int64_t now_nanos);
 inline void Touch(Account& account, const Budget* budget, int64_t now_nanos) {
   const uint32_t seconds = static_cast<uint32_t>(now_nanos / 1'000'000'000);
-  if (seconds > account.last_use_seconds) account.last_use_seconds = seconds;
+  if (seconds > account.last_use_seconds ||
+      account.last_use_seconds - seconds > kAClockWasWrong / 1'000'000'000)
+    account.last_use_seconds = seconds;
   if (budget == nullptr) return;
-  if (now_nanos >= account.end_nanos || account.window != budget->window_fingerprint ||
+  if (now_nanos >= account.end_nanos || IsYearsAhead(account.begin_nanos, now_nanos) ||
+      account.window != budget->window_fingerprint ||
       (Planted(Canary::kWindowRunsBackwards) && now_nanos < account.begin_nanos)) {
     AdvanceWindow(account, *budget, now_nanos);
   }

@@ -82,6 +82,19 @@ bool Reads(const Budget& budget, Field field) {
 
 }  // namespace
 
+Plan Plan::Only(const std::vector<std::string_view>& names) const {
+  Plan only = *this;
+  only.budgets_.clear();
+  only.index_by_id_.clear();
+  only.waived_from_start_ = 0;
+  for (size_t i = 0; i < budgets_.size(); ++i) {
+    if (std::find(names.begin(), names.end(), budgets_[i].name) == names.end()) continue;
+    only.waived_from_start_ |= (waived_from_start_ >> i & 1) << only.budgets_.size();
+    only.budgets_.push_back(budgets_[i]);
+  }
+  return only;
+}
+
 // One pass over the policy; every mistake becomes a diagnostic and is passed over.
 class PlanCompiler {
  public:

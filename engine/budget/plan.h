@@ -121,6 +121,9 @@ class Plan {
   // two budgets that say the same ...
   static Plan Compile(const policy::Policy& policy, Diagnostics* diagnostics);
 
+  // The same with only those of its budgets that have one of these names. To be registered anew.
+  Plan Only(const std::vector<std::string_view>& names) const;
+
   const std::vector<Budget>& budgets() const { return budgets_; }
   const LoopGuards& guards() const { return guards_; }
   const Lifetimes& lifetimes() const { return lifetimes_; }

@@ -21,7 +21,7 @@ namespace {
 
 DecideScratch& ThreadScratch();
 void Clear(Decision* decision);
-bool Accept(const Request& request, Decision* decision);
+bool Accept(const Request& request, const absl::Status& time, Decision* decision);
 void RefuseForked(const absl::Status& why, Decision* decision);
 void DescribeCandidates(const Revision& revision, const DecideScratch& scratch, Decision* decision);
 
@@ -42,7 +42,7 @@ void EngineImpl::Decide(const Request& request, Decision* decision) {
     decision->reason = std::string(LedgerFailure().message());
     return;
   }
-  if (!Accept(request, decision)) return;
+  if (!Accept(request, CheckTime(request), decision)) return;
   if (AnswerFromCache(revision, request, now, &scratch, decision)) return;
   Route(request, now, &scratch, decision);
 }
@@ -88,7 +88,7 @@ void EngineImpl::FailOver(const Request& request, Decision* decision) {
   Clear(decision);
   decision->ticket = ticket;
   decision->unrecorded = LedgerFails();
-  if (Accept(request, decision)) Route(request, now, &scratch, decision);
+  if (Accept(request, CheckTime(request), decision)) Route(request, now, &scratch, decision);
   if (decision->action != Action::kDispatch) {
     Void(ticket);
     decision->ticket = 0;
@@ -131,7 +131,12 @@ void Clear(Decision* decision) {
 }
 
 // What could not be booked is refused before anything is held.
-bool Accept(const Request& request, Decision* decision) {
+bool Accept(const Request& request, const absl::Status& time, Decision* decision) {
+  if (!time.ok()) {
+    decision->refusal = Refusal::kBadRequest;
+    decision->reason = std::string(time.message());
+    return false;
+  }
   if (request.own_dimensions.empty()) return true;
   if (CheckOwnDimensions(request.own_dimensions, &decision->reason)) return true;
   decision->refusal = Refusal::kBadRequest;

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/time/time.h"
+#include "engine/base/saturating.h"
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/open_engine.h"
 #include "engine/calls/rank.h"
@@ -28,6 +30,11 @@ absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
   }
   return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
 }
+
+// A clock that reads so much later than at its last reading is wrong, unless it was before kClocksAreSet:
+// then it had not been set.
+constexpr int64_t kMostJumpNanos = int64_t{366} * 86'400 * 1'000'000'000;
+constexpr int64_t kClocksAreSet = 1'577'836'800'000'000'000;  // 2020.
 
 // Null, with every mistake in `*error`: the policy does not load.
 std::shared_ptr<Revision> CompilePolicy(const PolicySource& source, const Clock& clock, absl::Status* error) {
@@ -89,6 +96,29 @@ EngineImpl::EngineImpl(const Options& options, ledger::FileSystem* ledger_files)
       ledger_files_(ledger_files),
       clock_(options.clock != nullptr ? options.clock : &system_clock_) {}
 
+int64_t EngineImpl::ClockNow() const {
+  const int64_t reading = clock_->NowNanos();
+  const int64_t last = last_reading_.load(std::memory_order_relaxed);
+  // Near it, nothing is stored that other threads would have to fetch.
+  if (static_cast<uint64_t>(reading - last) < 1'000'000'000) return reading;
+  // What is done at a time that is years ahead would count there: windows that end are not opened again.
+  if (last >= kClocksAreSet && reading - last > kMostJumpNanos) return last;
+  last_reading_.store(reading, std::memory_order_relaxed);
+  return reading;
+}
+
+absl::Status EngineImpl::CheckTime(const Request& request) const {
+  if (request.time_nanos == 0 || TimeCanBe(request)) return absl::OkStatus();
+  const auto text = [](int64_t nanos) {
+    return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixNanos(nanos), absl::UTCTimeZone());
+  };
+  return absl::InvalidArgumentError(absl::StrCat("Request::time_nanos says that it is ",
+                                                 text(request.time_nanos), ", and the engine's clock reads ",
+                                                 text(ClockNow()),
+                                                 "; expected nanoseconds since 1970, at most a day ahead of "
+                                                 "the clock. Leave it 0 for the clock's time"));
+}
+
 EngineState EngineImpl::StateFor(const budget::Plan& plan) {
   return {.outputs = outputs_, .served_before = served_before_, .accounts = *accounts_, .plan = plan};
 }
@@ -96,7 +126,7 @@ EngineState EngineImpl::StateFor(const budget::Plan& plan) {
 // What can fail comes first, what others can see last: until the frame is in the log, nothing has changed
 // that anybody could meet, now or after a restart; from then on nothing can fail.
 absl::Status EngineImpl::Adopt(std::shared_ptr<Revision> revision) {
-  const int64_t now = clock_->NowNanos();
+  const int64_t now = ClockNow();
   const std::shared_ptr<const Revision> previous = Current();
   accounts_->Register(revision->mutable_plan());
   revision->Attach(&model_stats_, &class_stats_);
@@ -124,6 +154,8 @@ absl::Status EngineImpl::LogLoaded(const Revision& revision, int64_t now) {
   loaded.price_revision = revision.price_hash();
   loaded.purser_version = kVersion;
   loaded.time_nanos = now;
+  const std::string budgets = BudgetNames(revision.plan());
+  loaded.budgets = budgets;
   absl::Status kept = journal_->PreparePolicy(revision.policy());
   if (kept.ok() && journal_->Append(loaded) == 0) kept = journal_->status();
   if (!kept.ok() && !revision.serves_unrecorded()) {
@@ -146,6 +178,7 @@ absl::Status EngineImpl::Start() {
   accounts_ = std::make_unique<budget::Accounts>(budget::Accounts::Options{});
   accounts_->Register(revision->mutable_plan());
   Rebuilder rebuilder(revision->plan(), accounts_.get(), &outputs_);
+  rebuilder.BelieveTimesUpTo(AddSaturating(ClockNow(), kMostAheadNanos));
   // The host may change its working directory.
   const std::string directory = ledger_files_ == nullptr
                                     ? std::filesystem::absolute(options_.ledger_dir).string()
@@ -159,7 +192,9 @@ absl::Status EngineImpl::Start() {
   recovered_.records = counts.records;
   recovered_.torn_bytes = static_cast<int64_t>(journal_->recovery().torn_bytes);
   recovered_.presumed = accounts_->open_holds();
-  accounts_->Expire(revision->plan(), clock_->NowNanos());
+  // A clock that reads years after the last entry may be wrong just now: Maintain will see.
+  const int64_t newest = counts.newest_nanos;
+  if (newest == 0 || ClockNow() - newest <= kMostJumpNanos) accounts_->Expire(revision->plan(), ClockNow());
   // So that a process that is killed again and again does not read the same frames again and again. Without a
   // snapshot the next start reads them: no reason not to start.
   uint64_t kept_through = journal_->recovery().snapshot_sequence;
@@ -188,7 +223,7 @@ EngineImpl::~EngineImpl() {
   // Its log holds all but what verified mode has learned. A cache that cannot be kept costs money, not
   // correctness.
   if (revision_ != nullptr && revision_->cache() != nullptr) {
-    (void)revision_->cache()->Keep(clock_->NowNanos());
+    (void)revision_->cache()->Keep(ClockNow());
     // A Decision may outlive this engine, and with it the revision.
     revision_->cache()->StopKeeping();
   }
@@ -214,8 +249,7 @@ absl::Status EngineImpl::Reload(const PolicySource& source) {
   absl::Status error;
   std::shared_ptr<Revision> revision = CompilePolicy(source, *clock_, &error);
   if (revision == nullptr) return error;
-  if (absl::Status priced =
-          CheckPriced(*Current(), *revision, options_.least_priced_share, clock_->NowNanos());
+  if (absl::Status priced = CheckPriced(*Current(), *revision, options_.least_priced_share, ClockNow());
       !priced.ok()) {
     return priced;
   }
@@ -330,7 +364,7 @@ bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
 
 void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
   if (!own_.here()) return;
-  const int64_t now = clock_->NowNanos();
+  const int64_t now = ClockNow();
   const std::shared_ptr<const Revision> revision = Current();
   accounts_->EndTask(revision->plan(), tenant, task, now);
   if (journal_ == nullptr) return;
@@ -343,7 +377,7 @@ void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
 
 void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
   if (!own_.here()) return;
-  const int64_t now = clock_->NowNanos();
+  const int64_t now = ClockNow();
   accounts_->EndSession(Current()->plan(), tenant, session, now);
   if (journal_ == nullptr) return;
   ledger::SessionEndedView ended;
@@ -367,6 +401,7 @@ absl::Status EngineImpl::LedgerFailure() const {
 absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
                                int64_t tokens, int64_t until_nanos, std::string_view reason) {
   if (!own_.here()) return Forked();
+  if (absl::Status time = CheckTime(account); !time.ok()) return time;
   const std::shared_ptr<const Revision> revision = Current();
   if (LedgerFails() && !revision->serves_unrecorded()) {
     return LedgerFailure();
@@ -392,7 +427,7 @@ absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, 
 }
 
 void EngineImpl::Maintain() {
-  if (own_.here()) accounts_->Expire(Current()->plan(), clock_->NowNanos());
+  if (own_.here()) accounts_->Expire(Current()->plan(), ClockNow());
 }
 
 std::shared_ptr<const Revision> EngineImpl::Current() {

@@ -29,6 +29,9 @@ struct EngineState;    // rank.h
 struct Realized;       // settle.cc
 struct SettleScratch;  // settle.cc
 
+// A request's own time may be so much later than the engine's clock.
+inline constexpr int64_t kMostAheadNanos = int64_t{86'400} * 1'000'000'000;
+
 // The engine behind purser.h. Its methods are in engine.cc (life and small ones), decide.cc (everything
 // before dispatch), settle.cc (everything after), explain_call.cc and shadow.cc.
 class EngineImpl final : public Engine {
@@ -64,9 +67,17 @@ class EngineImpl final : public Engine {
   const Recovered& recovered() const override { return recovered_; }
 
  private:
+  // When a request is: as it says, if that can be.
   int64_t Now(const Request& request) const {
-    return request.time_nanos != 0 ? request.time_nanos : clock_->NowNanos();
+    return request.time_nanos == 0 || !TimeCanBe(request) ? ClockNow() : request.time_nanos;
   }
+  bool TimeCanBe(const Request& request) const {
+    return request.time_nanos >= 0 && request.time_nanos - kMostAheadNanos <= ClockNow();
+  }
+  // INVALID_ARGUMENT for a time that cannot be.
+  absl::Status CheckTime(const Request& request) const;
+  // What the clock says; what it said last, while it says what cannot be.
+  int64_t ClockNow() const;
 
   // What every method that returns a Status says in a forked child.
   absl::Status Forked() const;
@@ -110,6 +121,7 @@ class EngineImpl final : public Engine {
   ledger::FileSystem* const ledger_files_;
   const SystemClock system_clock_;
   const Clock* const clock_;
+  mutable std::atomic<int64_t> last_reading_{0};
 
   ModelStatsTable model_stats_;
   ClassStatsTable class_stats_;

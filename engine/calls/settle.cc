@@ -294,8 +294,8 @@ Settlement EngineImpl::Settle(Ticket ticket, const CallResult& result) {
   }
   const Request request = call->request.View();
   // A replayed call settles at its own time, a live one now.
-  const int64_t now = request.time_nanos != 0 ? request.time_nanos + int64_t{result.latency_ms} * 1'000'000
-                                              : clock_->NowNanos();
+  const int64_t now =
+      request.time_nanos != 0 ? request.time_nanos + int64_t{result.latency_ms} * 1'000'000 : ClockNow();
   SettleScratch& scratch = ThreadScratch();
   scratch.record = {};
   const Realized realized = RealizeCost(*call, request, result, &scratch);

@@ -229,6 +229,7 @@ void Budgets(const BudgetsArguments& arguments) {
   accounts.Register(&plan);
   estimates::OutputEstimator outputs(8);
   Rebuilder rebuilder(plan, &accounts, &outputs);
+  if (!arguments.policy.empty()) rebuilder.CountAll();
 
   const absl::StatusOr<ledger::Replayed> replayed = ledger::ReplayLedger(
       arguments.ledger, {}, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });

@@ -94,7 +94,7 @@ template <>
 struct FieldsOf<PolicyLoadedView> {
   using List = FieldList<Field<1, &PolicyLoadedView::name>, Field<2, &PolicyLoadedView::policy_revision>,
                          Field<3, &PolicyLoadedView::price_revision>, Field<4, &PolicyLoadedView::time_nanos>,
-                         Field<5, &PolicyLoadedView::purser_version>>;
+                         Field<5, &PolicyLoadedView::purser_version>, Field<6, &PolicyLoadedView::budgets>>;
 };
 
 template <>

@@ -141,6 +141,7 @@ struct PolicyLoadedView {
   uint64_t policy_revision = 0, price_revision = 0;
   int64_t time_nanos = 0;
   std::string_view purser_version;
+  std::string_view budgets;
 };
 
 struct AdjustedView {

@@ -236,6 +236,7 @@ std::string WriteSnapshot(const budget::Accounts& accounts, const estimates::Out
     part->set_records(counts.records);
     part->set_loads(counts.loads);
     part->set_newest_nanos(counts.newest_nanos);
+    part->set_budgets(counts.budgets);
     part->set_outputs(outputs.Save());
   });
   return writer.Take();
@@ -249,6 +250,7 @@ absl::Status ReadSnapshot(std::string_view bytes, const budget::Plan& plan, budg
   counts->records = rest.records();
   counts->loads = rest.loads();
   counts->newest_nanos = rest.newest_nanos();
+  counts->budgets = rest.budgets();
   return outputs->Load(rest.outputs());
 }
 

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/name_hash.h"
+#include "engine/base/prefixed_bytes.h"
 #include "engine/ledger/record.h"
 #include "engine/revision/request_fields.h"
 
@@ -23,10 +25,61 @@ absl::Status Decode(const ledger::Frame& frame, View* view) {
 
 }  // namespace
 
+std::string BudgetNames(const budget::Plan& plan) {
+  std::string names;
+  AppendPart<uint32_t>("", &names);
+  for (const budget::Budget& budget : plan.budgets()) AppendPart<uint32_t>(budget.name, &names);
+  return names;
+}
+
+void Rebuilder::CountBudgets(uint64_t policy_revision, std::string budgets) {
+  const bool same = !loaded_.empty() && budgets == counts_.budgets;
+  if (same && loaded_.back().policy_revision == policy_revision) return;
+  Loaded loaded{.policy_revision = policy_revision, .plan = same ? loaded_.back().plan : nullptr};
+  counts_.budgets = std::move(budgets);
+  std::string_view rest = counts_.budgets;
+  if (!same && !rest.empty() && !count_all_) {
+    std::vector<std::string_view> names;
+    std::string_view name;
+    while (TakePart<uint32_t>(&rest, &name)) names.push_back(name);
+    auto only = std::make_shared<budget::Plan>(plan_.Only(names));
+    accounts_.Register(only.get());
+    loaded.plan = std::move(only);
+  }
+  loaded_.push_back(std::move(loaded));
+}
+
+const budget::Plan& Rebuilder::PlanUnder(uint64_t policy_revision) const {
+  if (loaded_.empty()) return plan_;
+  // Nearly always the last one; a call that was under way when the policy changed has one before.
+  const Loaded* under = &loaded_.back();
+  if (under->policy_revision != policy_revision) {
+    for (auto loaded = loaded_.rbegin(); loaded != loaded_.rend(); ++loaded) {
+      if (loaded->policy_revision != policy_revision) continue;
+      under = &*loaded;
+      break;
+    }
+  }
+  return under->plan != nullptr ? *under->plan : plan_;
+}
+
+int64_t Rebuilder::Believed(int64_t time_nanos) const {
+  return latest_nanos_ == 0 || time_nanos <= latest_nanos_ ? time_nanos : counts_.newest_nanos;
+}
+
+absl::Status Rebuilder::ApplyPolicyLoaded(const ledger::Frame& frame) {
+  ledger::PolicyLoadedView loaded;
+  if (const absl::Status decoded = Decode(frame, &loaded); !decoded.ok()) return decoded;
+  ++counts_.loads;
+  CountBudgets(loaded.policy_revision, std::string(loaded.budgets));
+  return absl::OkStatus();
+}
+
 absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
   ledger::RecordView record;
   if (!ledger::DecodeWithoutLists(frame.payload, &record)) return Undecodable(frame);
   ++counts_.records;
+  record.settled_nanos = Believed(record.settled_nanos);
   counts_.newest_nanos = std::max(counts_.newest_nanos, record.settled_nanos);
   if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.
   const budget::Amounts charge =
@@ -35,7 +88,7 @@ absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
   const budget::SettleResult settled =
       accounts_.Settle(plan_, record.ticket, charge, true, record.settled_nanos);
   if (settled.status == budget::SettleStatus::kUnknownTicket) {
-    accounts_.Charge(plan_, ScopeOfView(record), charge, record.settled_nanos);
+    accounts_.Charge(PlanUnder(record.policy_revision), ScopeOfView(record), charge, record.settled_nanos);
   }
   if ((record.flags & ledger::USAGE_UNKNOWN) == 0) {
     outputs_.Observe(
@@ -48,7 +101,9 @@ absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
 absl::Status Rebuilder::ApplyDispatched(const ledger::Frame& frame) {
   ledger::DispatchedView dispatched;
   if (const absl::Status decoded = Decode(frame, &dispatched); !decoded.ok()) return decoded;
+  dispatched.time_nanos = Believed(dispatched.time_nanos);
   counts_.newest_nanos = std::max(counts_.newest_nanos, dispatched.time_nanos);
+  const budget::Plan& plan = PlanUnder(dispatched.policy_revision);
   budget::Call call;
   call.scope = ScopeOfView(dispatched);
   call.worst = budget::Amounts::Call(dispatched.held_nanos,
@@ -57,11 +112,11 @@ absl::Status Rebuilder::ApplyDispatched(const ledger::Frame& frame) {
   call.likely = call.worst;
   call.attempt = std::max(dispatched.attempt, 1);
   const absl::Status replayed =
-      accounts_.ReplayDispatch(plan_, dispatched.ticket, call, dispatched.time_nanos);
+      accounts_.ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
   if (replayed.ok()) return replayed;
   // The ticket's slot had been freed by an expiry, of which the log says nothing.
   accounts_.Expire(plan_, dispatched.time_nanos);
-  return accounts_.ReplayDispatch(plan_, dispatched.ticket, call, dispatched.time_nanos);
+  return accounts_.ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
 }
 
 absl::Status Rebuilder::ApplyToppedUp(const ledger::Frame& frame) {
@@ -81,7 +136,11 @@ absl::Status Rebuilder::ApplyToppedUp(const ledger::Frame& frame) {
 }
 
 absl::Status Rebuilder::Apply(const ledger::Frame& frame) {
-  if (frame.type == 0) return ReadSnapshot(frame.payload, plan_, &accounts_, &outputs_, &counts_);
+  if (frame.type == 0) {
+    const absl::Status read = ReadSnapshot(frame.payload, plan_, &accounts_, &outputs_, &counts_);
+    if (read.ok()) CountBudgets(/*policy_revision=*/0, counts_.budgets);
+    return read;
+  }
   ++frames_;
   switch (frame.type) {
     case ledger::RECORD:
@@ -109,8 +168,7 @@ absl::Status Rebuilder::Apply(const ledger::Frame& frame) {
       return decoded;
     }
     case ledger::POLICY_LOADED:
-      ++counts_.loads;
-      return absl::OkStatus();
+      return ApplyPolicyLoaded(frame);
     default:
       return absl::OkStatus();
   }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <limits>
 #include <set>
 #include <string>
 #include <thread>
@@ -350,6 +351,182 @@ TEST_F(RecoveryTest, ACacheThatThePolicyKeepsAnswersAfterARestart) {
   const auto engine = Open(policy);
   engine->Decide(request, &decision);
   EXPECT_EQ(decision.action, Action::kDispatch) << "a foreign file is refused and the cache starts empty";
+}
+
+// What a budget has counted.
+int64_t Settled(Engine* engine, const std::string& budget) {
+  for (const AccountStatus& account : engine->Accounts(ThousandTokens())) {
+    if (account.budget == budget) return account.limits[0].settled;
+  }
+  return -1;
+}
+
+// A budget counts from when a policy with it is loaded, whatever happens between: reloads, snapshots,
+// restarts.
+TEST_F(RecoveryTest, ABudgetOfANewNameCountsFromZeroBeforeAndAfterARestart) {
+  const auto policy = [](const char* budgets) { return std::string(kTestCandidates) + budgets; };
+  const std::string one = policy(R"(budgets { name: "first" scope: CUSTOMER usd: "1" })");
+  const std::string two = policy(R"(budgets { name: "first" scope: CUSTOMER usd: "1" }
+                                    budgets { name: "added" scope: TENANT usd: "1" })");
+  const std::string renamed = policy(R"(budgets { name: "other" scope: CUSTOMER usd: "1" }
+                                        budgets { name: "added" scope: TENANT usd: "1" })");
+  const std::string none = policy("");
+  Options options = OptionsFor(one);
+  options.ledger_dir = ledger();
+  options.frames_between_snapshots = 1;
+  auto engine = *Engine::Open(options);
+  Decision decision;
+  const auto spend = [&](bool dispatch) {
+    engine->Decide(ThousandTokens(), &decision);
+    ASSERT_EQ(decision.action, Action::kDispatch) << decision.reason;
+    if (dispatch) ASSERT_TRUE(engine->MarkDispatched(decision.ticket));
+    ASSERT_EQ(SettleWith(engine.get(), decision.ticket, 1000, 500).result, SettleResult::kSettled);
+  };
+  const auto reload = [&](const std::string& text) {
+    options.source.policy_text = text;
+    ASSERT_TRUE(engine->Reload(options.source).ok());
+  };
+  const auto all = [&] {
+    return std::vector<int64_t>{Settled(engine.get(), "first"), Settled(engine.get(), "added"),
+                                Settled(engine.get(), "other")};
+  };
+  const auto expect_the_same_after_a_restart = [&](const char* what) {
+    const std::vector<int64_t> before = all();
+    engine.reset();
+    engine = *Engine::Open(options);
+    EXPECT_EQ(all(), before) << what;
+  };
+  spend(true);
+  spend(false);
+  Decision across;  // Granted under the first policy, settled under the second.
+  engine->Decide(ThousandTokens(), &across);
+  ASSERT_TRUE(engine->MarkDispatched(across.ticket));
+  Decision silent;  // The same, and not announced.
+  engine->Decide(ThousandTokens(), &silent);
+  reload(two);
+  EXPECT_EQ(all(), (std::vector<int64_t>{4'000'000, 0, -1}));
+  expect_the_same_after_a_restart("just added");
+  reload(one);
+  spend(true);
+  engine->Decide(ThousandTokens(), &across);
+  ASSERT_TRUE(engine->MarkDispatched(across.ticket));
+  engine->Decide(ThousandTokens(), &silent);
+  reload(two);
+  spend(true);
+  SettleWith(engine.get(), across.ticket, 1000, 500);
+  SettleWith(engine.get(), silent.ticket, 1000, 500);
+  EXPECT_EQ(Settled(engine.get(), "added"), 2'000'000) << "what was granted before is no part of it";
+  expect_the_same_after_a_restart("with calls of before");
+  spend(true);
+  expect_the_same_after_a_restart("a call later");
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));  // A snapshot is kept.
+  spend(true);
+  expect_the_same_after_a_restart("from a snapshot");
+  reload(renamed);
+  EXPECT_EQ(Settled(engine.get(), "other"), 0);
+  spend(true);
+  expect_the_same_after_a_restart("renamed");
+  // Added while the engine was down is as good as added by a reload.
+  reload(none);
+  spend(true);
+  engine.reset();
+  options.source.policy_text = policy(R"(budgets { name: "late" scope: TENANT usd: "1" })");
+  engine = *Engine::Open(options);
+  EXPECT_EQ(Settled(engine.get(), "late"), 0);
+  spend(true);
+  EXPECT_EQ(Settled(engine.get(), "late"), 2'000'000);
+}
+
+constexpr int64_t kDayNanos = int64_t{86'400} * 1'000'000'000;
+constexpr int64_t kTwentyYears = 20 * 365 * kDayNanos;
+constexpr char kDayCap[] = R"(budgets { name: "day" scope: TENANT usd: "0.005" window { calendar: DAY } })";
+
+TEST_F(RecoveryTest, AClockThatReadsTwentyYearsAheadOnceLocksNothing) {
+  const std::string policy = std::string(kTestCandidates) + kDayCap;
+  auto engine = Open(policy, /*with_ledger=*/true);
+  Decision decision;
+  const auto spend = [&] {
+    engine->Decide(ThousandTokens(), &decision);
+    if (decision.action != Action::kDispatch) return false;
+    EXPECT_TRUE(engine->MarkDispatched(decision.ticket));
+    return SettleWith(engine.get(), decision.ticket, 1000, 500).result == SettleResult::kSettled;
+  };
+  ASSERT_TRUE(spend());
+  const int64_t now = clock_.NowNanos();
+  clock_.Set(now + kTwentyYears);
+  engine->Maintain();
+  EXPECT_TRUE(spend()) << decision.reason;
+  EXPECT_FALSE(spend()) << "it counts in the day that it is: $0.002 each under $0.005";
+  clock_.Set(now + 1);
+  EXPECT_EQ(Settled(engine.get(), "day"), 4'000'000);
+  EXPECT_FALSE(spend());
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    clock_.Set(clock_.NowNanos() + kDayNanos);
+    EXPECT_TRUE(spend()) << "the next day is a new one: " << decision.reason;
+    EXPECT_TRUE(spend());
+    EXPECT_FALSE(spend());
+    engine.reset();
+    engine = Open(policy, /*with_ledger=*/true);
+    EXPECT_FALSE(spend());
+  }
+}
+
+TEST_F(RecoveryTest, ARequestWithAnAbsurdTimeIsRefusedByName) {
+  // Room enough for all models: each FailOver counts against the health of one.
+  const auto engine = Open(std::string(kTestCandidates) +
+                               R"(budgets { name: "day" scope: TENANT usd: "1" window { calendar: DAY } })",
+                           /*with_ledger=*/true);
+  Decision decision;
+  for (const int64_t time : {clock_.NowNanos() + kTwentyYears, clock_.NowNanos() + 2 * kDayNanos, int64_t{-1},
+                             std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()}) {
+    Request request = ThousandTokens();
+    request.time_nanos = time;
+    engine->Decide(request, &decision);
+    EXPECT_EQ(decision.refusal, Refusal::kBadRequest) << time;
+    EXPECT_THAT(decision.reason, HasSubstr("time_nanos"));
+    EXPECT_EQ(engine->TopUp("day", request, 1, 0, 0, "").code(), absl::StatusCode::kInvalidArgument);
+    (void)engine->Accounts(request);
+    (void)engine->Explain(request);
+    engine->Decide(ThousandTokens(), &decision);
+    ASSERT_EQ(decision.action, Action::kDispatch);
+    Decision failed = decision;
+    engine->FailOver(request, &failed);
+    EXPECT_EQ(failed.refusal, Refusal::kBadRequest);
+    EXPECT_EQ(Settled(engine.get(), "day"), 0) << "the account is where it was";
+  }
+  Request yesterday = ThousandTokens();
+  yesterday.time_nanos = clock_.NowNanos() - kDayNanos;
+  engine->Decide(yesterday, &decision);
+  EXPECT_EQ(decision.action, Action::kDispatch) << "a replay goes on: " << decision.reason;
+}
+
+// A ledger that was written under a clock that was wrong from the start is mended by opening it under a right
+// one.
+TEST_F(RecoveryTest, ALedgerOfTheFutureIsMendedByOpeningIt) {
+  const std::string policy = std::string(kTestCandidates) + kDayCap;
+  const int64_t now = clock_.NowNanos();
+  Decision decision;
+  const auto spend = [&](Engine* engine) {
+    engine->Decide(ThousandTokens(), &decision);
+    if (decision.action != Action::kDispatch) return false;
+    return SettleWith(engine, decision.ticket, 1000, 500).result == SettleResult::kSettled;
+  };
+  auto engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_TRUE(spend(engine.get()));
+  engine.reset();
+  clock_.Set(now + kTwentyYears);
+  engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_TRUE(spend(engine.get()));
+  // Set right while it runs: what counted in the wrong day counts in this one.
+  clock_.Set(now);
+  EXPECT_TRUE(spend(engine.get())) << decision.reason;
+  EXPECT_FALSE(spend(engine.get()));
+  engine.reset();
+  engine = Open(policy, /*with_ledger=*/true);
+  EXPECT_EQ(Settled(engine.get(), "day"), 6'000'000) << "all of it was spent today";
+  EXPECT_FALSE(spend(engine.get()));
+  clock_.Set(now + kDayNanos);
+  EXPECT_TRUE(spend(engine.get())) << decision.reason;
 }
 
 // An engine runs into a disk without space.
