@@ -1,10 +1,13 @@
 #include "cache/change_log.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -71,6 +74,34 @@ absl::StatusOr<uint64_t> ReadChanges(std::string_view bytes, const std::string& 
   return at;
 }
 
+// A lock belongs to the open file, which a forked child shares: it would outlive its owner with every helper
+// that the owner forked. So the child closes those of its parent before fork() returns there. As descriptor +
+// 1; 0: free.
+std::array<std::atomic<int>, 256> locks_held{};
+
+void CloseInChild() {
+  for (std::atomic<int>& held : locks_held) {
+    if (const int lock = held.exchange(0); lock != 0) close(lock - 1);
+  }
+}
+
+// Where there is no room, the child keeps it.
+void RememberLock(int lock) {
+  static const int registered = pthread_atfork(nullptr, nullptr, CloseInChild);
+  (void)registered;
+  for (std::atomic<int>& held : locks_held) {
+    int free = 0;
+    if (held.compare_exchange_strong(free, lock + 1)) return;
+  }
+}
+
+void ForgetLock(int lock) {
+  for (std::atomic<int>& held : locks_held) {
+    int mine = lock + 1;
+    if (held.compare_exchange_strong(mine, 0)) return;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ChangeLog>> ChangeLog::Open(const std::string& directory) {
@@ -82,11 +113,13 @@ absl::StatusOr<std::unique_ptr<ChangeLog>> ChangeLog::Open(const std::string& di
     close(lock);
     return absl::UnavailableError(absl::StrCat(directory, " is in use by another cache"));
   }
+  RememberLock(lock);
   return std::unique_ptr<ChangeLog>(new ChangeLog(directory, lock));
 }
 
 ChangeLog::~ChangeLog() {
   Close();
+  ForgetLock(lock_);
   close(lock_);
 }
 

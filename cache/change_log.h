@@ -14,7 +14,7 @@ namespace purser::cache {
 
 // What happened to a cache since its snapshot, in the files of one directory:
 //
-//   cache.lock       held while a process keeps a cache here
+//   cache.lock       held while a process keeps a cache here; not by the children that it forks
 //   cache.snapshot   snapshot.h
 //   cache.older      changes from before the snapshot that is being written
 //   cache.log        changes since

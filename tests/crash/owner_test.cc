@@ -227,6 +227,18 @@ TEST_F(OwnerTest, ADeadOwnersHelperDoesNotKeepTheLedger) {
   EXPECT_TRUE(cacheless().ok());
 }
 
+TEST_F(OwnerTest, NorDoesItKeepTheCache) {
+  pid_t helper = 0;
+  const pid_t owner = StartOwner([this] { return OpenIt(); }, &helper);
+  kill(owner, SIGKILL);
+  waitpid(owner, nullptr, 0);
+  ASSERT_EQ(kill(helper, 0), 0);
+  const auto engine = OpenIt();
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(engine->recovered().cache_refused, "");
+  kill(helper, SIGKILL);
+}
+
 // Of many that find a dead owner at once, one gets the ledger.
 TEST_F(OwnerTest, OneOfManyTakesOver) {
   const auto cacheless = [this] {
