@@ -229,8 +229,8 @@
 // --preload, php-fpm, multiprocessing), whoever holds a copy of it may only destroy it, which touches neither
 // threads nor files: Decide refuses (Refusal::kForked), Settle answers kForked, what returns a Status says
 // FAILED_PRECONDITION, and the rest says no or does nothing. Open an engine in each child, on a ledger of its
-// own, or ask one process for all of them. It is told by three instructions a call; a child made by the bare
-// system call instead of fork() is not told.
+// own, or ask one process for all of them. To tell costs three or four instructions a call; a child made by
+// the bare system call instead of fork() is not told.
 //
 // Files: nobody else may change a ledger that is open. If its folder, its lock or its newest segment is
 // removed, moved, replaced or cut short, that is noticed within 0.2 seconds, or by the store that meets it,
