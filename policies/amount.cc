@@ -1,6 +1,5 @@
 #include "policies/amount.h"
 
-#include <algorithm>
 #include <limits>
 #include <optional>
 
@@ -13,9 +12,9 @@ namespace purser {
 namespace {
 
 absl::Status NotAnAmount(std::string_view text, std::string_view why) {
-  return absl::InvalidArgumentError(absl::StrCat("\"", absl::string_view(text.data(), text.size()), "\" ",
-                                                 absl::string_view(why.data(), why.size()),
-                                                 "; expected dollars as a decimal, such as \"0.25\""));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", absl::string_view(text.data(), text.size()), "\" ", absl::string_view(why.data(), why.size()),
+      "; expected dollars as digits with a point, such as \"0.50\""));
 }
 
 uint64_t Magnitude(int64_t value) {
@@ -30,11 +29,11 @@ absl::StatusOr<int64_t> ParseUsd(std::string_view text) {
   if (!rest.empty() && (rest[0] == '-' || rest[0] == '+')) rest.remove_prefix(1);
   if (!rest.empty() && rest[0] == '$') rest.remove_prefix(1);
   const bool begins = !rest.empty() && (rest[0] == '.' || absl::ascii_isdigit(rest[0]));
-  // Commas only between the digits in front of the fraction.
-  const size_t whole = std::min(rest.find_first_not_of("0123456789,"), rest.size());
-  std::string digits(rest.substr(0, whole));
-  digits.erase(std::remove(digits.begin(), digits.end(), ','), digits.end());
-  const std::optional<Decimal> usd = begins ? ParseDecimal(digits.append(rest.substr(whole))) : std::nullopt;
+  // "0,50" is half a dollar to half of the world and "1,250" is not the same number to everybody.
+  if (rest.find(',') != std::string_view::npos) {
+    return NotAnAmount(text, "is not an amount, since a comma can be a point or part thousands");
+  }
+  const std::optional<Decimal> usd = begins ? ParseDecimal(rest) : std::nullopt;
   if (!usd) return NotAnAmount(text, "is not an amount, or has too many digits for one");
   if (usd->zero()) return 0;
 

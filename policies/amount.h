@@ -14,8 +14,9 @@ namespace purser {
 
 inline constexpr int64_t kNanosPerDollar = 1'000'000'000;
 
-// Reads an exact decimal amount of dollars: "5", "0.25", "-1.5", "$1,250.00", "2.5e-06".
-// Errors (INVALID_ARGUMENT, naming the text): not a number; finer than a nano-dollar; beyond int64.
+// Reads an exact decimal amount of dollars: "5", "0.25", "-1.5", "$1250.00", "2.5e-06".
+// Errors (INVALID_ARGUMENT, naming the text): not a number, or one with a comma, which can be read in two
+// ways; finer than a nano-dollar; beyond int64.
 absl::StatusOr<int64_t> ParseUsd(std::string_view text);
 
 // Writes the shortest exact decimal: 5000000000 -> "5", 3027000 -> "0.003027", -1 -> "-0.000000001".

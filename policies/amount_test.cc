@@ -15,7 +15,7 @@ TEST(Amount, ReadsExactDecimals) {
       {"5", 5'000'000'000},
       {"0.25", 250'000'000},
       {"-1.5", -1'500'000'000},
-      {"+$1,250.00", 1'250'000'000'000},
+      {"+$1250.00", 1'250'000'000'000},
       {".5", 500'000'000},
       {"2.5e-06", 2'500},
       {"1E3", 1'000'000'000'000},
@@ -38,6 +38,19 @@ TEST(Amount, RefusesWhatIsNotAnExactAmount) {
     const auto parsed = ParseUsd(text);
     EXPECT_FALSE(parsed.ok()) << text;
     EXPECT_NE(parsed.status().message().find(text), std::string::npos) << "names the text";
+  }
+}
+
+TEST(Amount, TakesNoCommaForAPointNorForNothing) {
+  for (const char* text :
+       {"0,50",   "4,99",  "1,250.00", "1.250,00", "$1,250", "-0,5",  "5,",       "1,2,3",
+        "1e-3,0", "1'250", "1_250",    "1 250",    "5 USD",  "5 EUR", "\u20ac5",  "US$5",
+        "--5",    "+-5",   "$-5",      "0x5",      "5\n",    "\t5",   "Infinity", "1\u00a0250"}) {
+    const auto parsed = ParseUsd(text);
+    ASSERT_FALSE(parsed.ok()) << text << " was read as " << *parsed;
+    EXPECT_NE(parsed.status().message().find("is not an amount"), std::string::npos) << parsed.status();
+    EXPECT_NE(parsed.status().message().find("digits with a point, such as \"0.50\""), std::string::npos)
+        << parsed.status();
   }
 }
 

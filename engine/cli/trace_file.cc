@@ -21,8 +21,12 @@ absl::Status ReadRevenue(const google::protobuf::Value& value, int64_t* nanos) {
   } else if (value.kind_case() == google::protobuf::Value::kNumberValue) {
     // JSON's numbers pass through a double here; 15 digits give back the decimal that was written.
     text = absl::StrFormat("%.15g", value.number_value());
-  } else {
+  } else if (value.kind_case() == google::protobuf::Value::kNullValue ||
+             value.kind_case() == google::protobuf::Value::KIND_NOT_SET) {
     return absl::OkStatus();
+  } else {
+    return absl::InvalidArgumentError(
+        "revenue_usd is not an amount; expected dollars as digits with a point, such as \"0.50\"");
   }
   const absl::StatusOr<int64_t> amount = ParseUsd(text);
   if (!amount.ok()) return amount.status();

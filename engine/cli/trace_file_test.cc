@@ -40,6 +40,9 @@ TEST(TraceFile, AMistakeNamesItsLine) {
       {"{\"usage\":{},\"time\":\"yesterday\"}", "t.jsonl:2: time \"yesterday\""},
       {"{\"usage\":{},\"step\":\"first\"}", "t.jsonl:2: "},
       {"{\"usage\":{},\"revenue_usd\":\"much\"}", "t.jsonl:2: \"much\" is not an amount"},
+      {"{\"usage\":{},\"revenue_usd\":\"0,50\"}", "t.jsonl:2: \"0,50\" is not an amount"},
+      {"{\"usage\":{},\"revenue_usd\":true}", "t.jsonl:2: revenue_usd is not an amount"},
+      {"{\"usage\":{},\"revenue_usd\":{\"EUR\":5}}", "t.jsonl:2: revenue_usd is not an amount"},
   };
   for (const auto& c : kCases) {
     const auto calls = ParseTrace(std::string("{\"usage\":{}}\n") + c.line, "t.jsonl");

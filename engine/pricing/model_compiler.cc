@@ -221,8 +221,8 @@ std::optional<UnitPrice> ModelCompiler::CompilePrice(const std::string& usd, boo
   if (usd.empty()) return fail("no price; expected usd: \"0.25\" or free: true");
   const auto decimal = ParseDecimal(usd);
   if (!decimal)
-    return fail(
-        absl::StrCat("\"", usd, "\" is not a price; expected dollars as a decimal, such as \"0.25\""));
+    return fail(absl::StrCat("\"", usd,
+                             "\" is not a price; expected dollars as digits with a point, such as \"0.50\""));
   if (decimal->zero()) return fail("a price of 0 must be stated as free: true");
   if (decimal->negative()) return fail(absl::StrCat("\"", usd, "\" is negative"));
   auto price = MakeUnitPrice(*decimal, per);

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "engine/revision/revision.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -56,6 +57,15 @@ TEST(CheckPolicy, FivePlantedMistakesAreFiveErrorsOnTheirLines) {
           HasSubstr("policy:7:10: error: no signal is named \"cod\""),
           HasSubstr("policy:8:3: error: unknown field \"min_qualty\" in Rule; did you mean \"min_quality\"?"),
           HasSubstr("policy:11:39: error: \"five\" is not an amount")));
+}
+
+TEST(CheckPolicy, AnAmountWithACommaIsAnError) {
+  for (const char* usd : {"0,50", "4,99", "1,250.00"}) {
+    EXPECT_THAT(ErrorsOf(absl::StrCat("candidates { model: \"gpt-5\" quality: 90 }\n"
+                                      "budgets { name: \"cap\" scope: CUSTOMER usd: \"",
+                                      usd, "\" }\n")),
+                ElementsAre(HasSubstr(absl::StrCat("policy:2:39: error: \"", usd, "\" is not an amount"))));
+  }
 }
 
 TEST(CheckPolicy, WhatCannotBeReadIsOneError) {
