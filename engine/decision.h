@@ -25,7 +25,7 @@ enum class Refusal : uint8_t {
             // says to serve on (budget_settings.when_ledger_fails).
   kForked,  // This process is a fork of the one that opened the engine, and may not spend from its accounts:
             // open an engine after the fork.
-  kBadRequest,  // The request is not as its header says: its own dimensions could not be booked.
+  kBadRequest,  // The request is not as its header says: a field is beyond its limit, or its time cannot be.
 };
 
 // Names one pending call. 0: none.

@@ -14,7 +14,11 @@ namespace purser {
 // them alike iterates over kRequestDimensions. To add one: a member, a row, and its fields in
 // purser/record.proto and purser/trace.proto. docs/add-a-dimension.md goes through it.
 
-// Everything is a view of opaque bytes, of any content and length. Empty: not known, or does not apply.
+// The longest value of a dimension; Request says what becomes of a longer one.
+inline constexpr size_t kMaxDimensionBytes = 1024;
+
+// Everything is a view of opaque bytes, of any content and of at most kMaxDimensionBytes. Empty: not known,
+// or does not apply.
 struct Dimensions {
   std::string_view tenant{};
   std::string_view customer{};

@@ -310,7 +310,7 @@ class Engine {
   virtual Settlement Settle(Ticket ticket, const CallResult& result) = 0;
 
   // Keeps an answer for requests like this one. Call it after a successful Settle, with the request that was
-  // decided. What may not be cached (see Request and the policy) is not.
+  // decided. What may not be cached (see Request and the policy) is not, nor what is beyond a limit.
   virtual void StoreInCache(const Request& request, const Decision& decision,
                             const CacheableAnswer& answer) = 0;
 
@@ -318,13 +318,14 @@ class Engine {
   virtual void Feedback(const Decision& decision, bool right) = 0;
 
   // The task or session is over: what it spent stays in the accounts above it; calls in its name are refused.
+  // An id above kMaxDimensionBytes names no task or session that Decide would accept: nothing happens.
   virtual void EndTask(std::string_view tenant, std::string_view task) = 0;
   virtual void EndSession(std::string_view tenant, std::string_view session) = 0;
 
   // ---- To look at.
 
   // The accounts that this request draws on, with headroom, holds and reset times. Budgets per provider or
-  // model are those of the candidate that Decide would try first.
+  // model are those of the candidate that Decide would try first. Empty for a request that is beyond a limit.
   [[nodiscard]] virtual std::vector<AccountStatus> Accounts(const Request& request) = 0;
 
   // The whole reasoning for one request. Decides without holding, booking or learning anything.
@@ -364,7 +365,7 @@ class Engine {
 
   // Raises an account's limits: `budget` as the policy names it, the account by the request's fields.
   // `until_nanos` 0: for the rest of the account's window. NOT_FOUND: no such budget. UNAVAILABLE: the ledger
-  // cannot be written.
+  // cannot be written. INVALID_ARGUMENT: `reason` or a field of `account` is beyond its limit (Request).
   [[nodiscard]] virtual absl::Status TopUp(std::string_view budget, const Request& account, int64_t nano_usd,
                                            int64_t tokens, int64_t until_nanos, std::string_view reason) = 0;
 

@@ -3,6 +3,7 @@
 
 #include <purser/dimensions.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -13,8 +14,35 @@ namespace purser {
 // A model call about to be made, as its caller describes it. Everything is a view: nothing is copied or
 // owned, and everything must stay alive for the duration of the call that it is passed to (and no longer).
 //
-// A field left at its default is not known or does not apply. Ids are opaque bytes, of any content and
-// length.
+// A field left at its default is not known or does not apply. Ids are opaque bytes of any content, zeros
+// included.
+//
+// LIMITS. What is kept, in the ledger or in memory, has a largest size. Decide and FailOver refuse a request
+// that is beyond one (Refusal::kBadRequest); the reason names the field, its size and its limit. Nothing is
+// cut short: two long ids must not become one. The other methods say what they do.
+//
+//   each dimension (tenant, task ...)              kMaxDimensionBytes = 1024      <purser/dimensions.h>
+//   own_dimensions                                 kMaxOwnDimensions = 8, names of kMaxOwnNameBytes = 64,
+//                                                  values of kMaxOwnValueBytes = 256
+//   id                                             kMaxRequestIdBytes = 1024
+//   model, embedding_model                         kMaxModelBytes = 512
+//   region, data_policy, service_tier              kMaxConstraintBytes = 256
+//   unseen_digest                                  kMaxDigestBytes = 1024
+//   embedding                                      kMaxEmbeddingSize = 16,384 numbers
+//   Engine::TopUp, reason                          kMaxReasonBytes = 4096
+//   CallResult::extras                             any number; a record keeps 16 lines, see ExtraCost
+//   names of a policy, its candidates, models,     kMaxPolicyNameBytes = 512; a policy with a longer one does
+//   providers, request classes and budgets         not load
+//   messages, tools_json, parameters, metadata     none: they are read and never in the ledger
+//
+// All of them together are far below the 1 MiB that a frame of the ledger may have.
+inline constexpr size_t kMaxRequestIdBytes = 1024;
+inline constexpr size_t kMaxModelBytes = 512;
+inline constexpr size_t kMaxConstraintBytes = 256;
+inline constexpr size_t kMaxDigestBytes = 1024;
+inline constexpr size_t kMaxEmbeddingSize = 16'384;
+inline constexpr size_t kMaxReasonBytes = 4096;
+inline constexpr size_t kMaxPolicyNameBytes = 512;
 
 enum class Role : uint8_t { kSystem, kUser, kAssistant, kTool };
 

@@ -14,7 +14,8 @@ namespace purser {
 
 // What else the same inference cost: the embedding of its query, the search, the reranking, a tool. It
 // becomes line items of the call's record and counts in its budgets, so that the record says what the whole
-// answer cost.
+// answer cost. Any number of them count; a record keeps 16 lines, of which the last then stands for all
+// further ones: its category OTHER, its meter "further", its quantity how many they are.
 struct ExtraCost {
   enum class Kind : uint8_t { kEmbedding, kSearch, kRerank, kTool, kOther };
   Kind kind = Kind::kOther;

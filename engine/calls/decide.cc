@@ -10,9 +10,9 @@
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/fingerprint.h"
 #include "engine/calls/hold_search.h"
-#include "engine/calls/own_dimensions.h"
 #include "engine/calls/rank.h"
 #include "engine/calls/refusal_text.h"
+#include "engine/calls/request_limits.h"
 #include "engine/economics/live_books.h"
 #include "engine/revision/request_fields.h"
 
@@ -137,8 +137,7 @@ bool Accept(const Request& request, const absl::Status& time, Decision* decision
     decision->reason = std::string(time.message());
     return false;
   }
-  if (request.own_dimensions.empty()) return true;
-  if (CheckOwnDimensions(request.own_dimensions, &decision->reason)) return true;
+  if (CheckLimits(request, &decision->reason)) return true;
   decision->refusal = Refusal::kBadRequest;
   return false;
 }
@@ -281,6 +280,7 @@ void EngineImpl::StoreInCache(const Request& request, const Decision& decision,
       !MayCache(request))
     return;
   if (decision.action != Action::kDispatch) return;
+  if (std::string beyond; !CheckLimits(request, &beyond)) return;
   DecideScratch& scratch = ThreadScratch();
   cache::Entry entry;
   entry.query = MakeCacheQuery(*decision.policy.revision(), request, &scratch.cache_query);

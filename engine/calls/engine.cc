@@ -13,6 +13,7 @@
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/open_engine.h"
 #include "engine/calls/rank.h"
+#include "engine/calls/request_limits.h"
 #include "engine/pricing/quote.h"
 #include "engine/recovery/rebuild.h"
 #include "engine/revision/request_fields.h"
@@ -364,6 +365,7 @@ bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
 
 void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
   if (!own_.here()) return;
+  if (std::max(tenant.size(), task.size()) > kMaxDimensionBytes) return;
   const int64_t now = ClockNow();
   const std::shared_ptr<const Revision> revision = Current();
   accounts_->EndTask(revision->plan(), tenant, task, now);
@@ -377,6 +379,7 @@ void EngineImpl::EndTask(std::string_view tenant, std::string_view task) {
 
 void EngineImpl::EndSession(std::string_view tenant, std::string_view session) {
   if (!own_.here()) return;
+  if (std::max(tenant.size(), session.size()) > kMaxDimensionBytes) return;
   const int64_t now = ClockNow();
   accounts_->EndSession(Current()->plan(), tenant, session, now);
   if (journal_ == nullptr) return;
@@ -402,6 +405,12 @@ absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, 
                                int64_t tokens, int64_t until_nanos, std::string_view reason) {
   if (!own_.here()) return Forked();
   if (absl::Status time = CheckTime(account); !time.ok()) return time;
+  std::string beyond;
+  if (!CheckLimits(account, &beyond)) return absl::InvalidArgumentError(beyond);
+  if (reason.size() > kMaxReasonBytes) {
+    return absl::InvalidArgumentError(
+        BeyondLimit("reason of the top-up", reason.size(), kMaxReasonBytes, "bytes"));
+  }
   const std::shared_ptr<const Revision> revision = Current();
   if (LedgerFails() && !revision->serves_unrecorded()) {
     return LedgerFailure();

@@ -9,6 +9,7 @@
 #include "engine/calls/decide_scratch.h"
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/rank.h"
+#include "engine/calls/request_limits.h"
 #include "engine/revision/request_fields.h"
 #include "engine/routing/explain.h"
 #include "policies/amount.h"
@@ -154,6 +155,7 @@ std::vector<Explanation::Candidate> CandidatesOf(const Revision& revision, const
 
 std::vector<AccountStatus> EngineImpl::Accounts(const Request& request) {
   if (!own_.here()) return {};
+  if (std::string beyond; !CheckLimits(request, &beyond)) return {};
   Decision decision;
   const Revision& revision = Pin(&decision);
   const int64_t now = Now(request);
@@ -164,10 +166,14 @@ std::vector<AccountStatus> EngineImpl::Accounts(const Request& request) {
 }
 
 Explanation EngineImpl::Explain(const Request& request) {
+  Explanation refused;
   if (!own_.here()) {
-    Explanation forked;
-    forked.refusal = forked.text = std::string(Forked().message());
-    return forked;
+    refused.refusal = refused.text = std::string(Forked().message());
+    return refused;
+  }
+  if (!CheckLimits(request, &refused.refusal)) {
+    refused.text = absl::StrCat("decision\n  refused: ", refused.refusal, "\n");
+    return refused;
   }
   Decision decision;
   const Revision& revision = Pin(&decision);

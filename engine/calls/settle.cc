@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/name_hash.h"
@@ -103,14 +104,27 @@ void DescribeUsage(const Usage& usage, ledger::RecordView* record) {
   record->service_tier = NameOf(usage.service_tier);
 }
 
+// Lines beyond what a record holds become one, so that the lines add up to what was booked.
+void AddLine(const ledger::LineItemView& line, ledger::RecordView* record) {
+  static constexpr std::string_view kFurther = "further";
+  if (record->line_items.push_back(line)) return;
+  ledger::LineItemView& last = record->line_items[record->line_items.size() - 1];
+  if (last.meter != kFurther) {
+    last = {.category = ledger::OTHER, .meter = kFurther, .quantity = 1, .cost_nanos = last.cost_nanos};
+  }
+  ++last.quantity;
+  last.cost_nanos += line.cost_nanos;
+}
+
 void DescribeCost(const pricing::Cost& cost, ledger::RecordView* record) {
   for (const pricing::CostItem& item : cost.items()) {
-    record->line_items.push_back({.category = CategoryOf(item.meter),
-                                  .meter = NameOf(item.meter),
-                                  .quantity = item.units,
-                                  .price_nanos = item.price.numerator,
-                                  .price_unit = item.price.denominator,
-                                  .cost_nanos = item.nanos});
+    AddLine({.category = CategoryOf(item.meter),
+             .meter = NameOf(item.meter),
+             .quantity = item.units,
+             .price_nanos = item.price.numerator,
+             .price_unit = item.price.denominator,
+             .cost_nanos = item.nanos},
+            record);
   }
 }
 
@@ -188,10 +202,11 @@ int64_t BookExtras(const PendingCall& call, const CallResult& result, std::strin
   for (const ExtraCost& extra : result.extras) {
     if (extra.usage == nullptr) {
       sum += extra.cost_nanos;
-      record.line_items.push_back({.category = CategoryOf(extra.kind),
-                                   .meter = "stated",
-                                   .quantity = 1,
-                                   .cost_nanos = extra.cost_nanos});
+      AddLine({.category = CategoryOf(extra.kind),
+               .meter = "stated",
+               .quantity = 1,
+               .cost_nanos = extra.cost_nanos},
+              &record);
       continue;
     }
     const absl::StatusOr<const pricing::ModelPrices*> prices =
@@ -206,12 +221,13 @@ int64_t BookExtras(const PendingCall& call, const CallResult& result, std::strin
     }
     sum += scratch->cost.total_nanos;
     for (const pricing::CostItem& item : scratch->cost.items()) {
-      record.line_items.push_back({.category = CategoryOf(extra.kind),
-                                   .meter = NameOf(item.meter),
-                                   .quantity = item.units,
-                                   .price_nanos = item.price.numerator,
-                                   .price_unit = item.price.denominator,
-                                   .cost_nanos = item.nanos});
+      AddLine({.category = CategoryOf(extra.kind),
+               .meter = NameOf(item.meter),
+               .quantity = item.units,
+               .price_nanos = item.price.numerator,
+               .price_unit = item.price.denominator,
+               .cost_nanos = item.nanos},
+              &record);
     }
   }
   return sum;

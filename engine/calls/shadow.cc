@@ -3,6 +3,7 @@
 #include "engine/calls/decide_scratch.h"
 #include "engine/calls/engine_impl.h"
 #include "engine/calls/rank.h"
+#include "engine/calls/request_limits.h"
 
 namespace purser {
 namespace {
@@ -27,6 +28,10 @@ void EngineImpl::DecideShadow(const LoadedPolicy& shadow_policy, const Request& 
   }
   if (!shadow_policy) {
     *out = {.refused = true, .reason = "no shadow policy is loaded; LoadShadowPolicy returns one"};
+    return;
+  }
+  if (std::string beyond; !CheckLimits(request, &beyond)) {
+    *out = {.refused = true, .reason = beyond};
     return;
   }
   const Revision& shadow = *shadow_policy.revision();

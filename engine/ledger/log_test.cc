@@ -105,6 +105,23 @@ TEST_F(LogTest, TakesAFrameLargerThanASegment) {
   EXPECT_THAT(Payloads(), ElementsAre("small", large, "after"));
 }
 
+// A reader takes such a frame for damage: the ledger would never open again.
+TEST_F(LogTest, AFrameThatNoReaderTakesIsNotWrittenWhereThereIsRoomForItEither) {
+  LogOptions options = Options();
+  options.segment_bytes = options.allocate_bytes = uint64_t{8} << 20;
+  const std::string largest(Log::kMaxPayload, 'L');
+  {
+    auto log = Open(options);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_EQ((*log)->Append(16, std::string(Log::kMaxPayload + 1, 'x')), 0u);
+    EXPECT_EQ((*log)->Append(16, {largest, "x"}, Reserve::kUse), 0u) << "in parts";
+    EXPECT_NE((*log)->Append(16, largest), 0u);
+    EXPECT_TRUE((*log)->status().ok());
+  }
+  ASSERT_TRUE(Open(options).ok());
+  EXPECT_THAT(Payloads(), ElementsAre(largest));
+}
+
 TEST_F(LogTest, SurvivesTheDeathOfTheProcess) {
   auto log = Open();
   for (int i = 0; i < 500; ++i) ASSERT_NE((*log)->Append(16, Payload(i)), 0u);

@@ -110,6 +110,8 @@ uint64_t LogWriter::AppendParts(uint32_t type, const std::string_view* parts, si
     return 0;
   uint64_t size = 0;
   for (size_t i = 0; i < count; ++i) size += parts[i].size();
+  // Asked before there is a place: a reader takes a larger frame for damage, whether or not it had room.
+  if (size > kMaxPayload) return 0;
   Place place;
   while (!TakePlace(type, size, reserve, &place)) {
     if (!MakeRoom(size, reserve)) return 0;
@@ -160,7 +162,6 @@ void LogWriter::Finish(const Place& place) {
 // ---- Growing.
 
 bool LogWriter::MakeRoom(uint64_t payload_size, Reserve reserve) {
-  if (payload_size > kMaxPayload) return false;
   std::lock_guard lock(grow_mutex_);
   if (poisoned_.load(std::memory_order_acquire)) return false;
   absl::Status room = MakeRoomLocked(FrameBytes(payload_size), reserve);

@@ -1,6 +1,7 @@
 #include "engine/revision/revision.h"
 
 #include <purser/clock.h>
+#include <purser/request.h>
 #include <xxhash.h>
 
 #include <atomic>
@@ -101,6 +102,30 @@ Revision::RequestClass MakeRequestClass(const policy::RequestClass& config) {
   return request_class;
 }
 
+// Names of the policy and of the book reach the ledger with every call.
+void CheckNameLengths(const Revision& revision, Diagnostics* of_policy) {
+  const auto check = [of_policy](const std::string& path, const std::string& name) {
+    if (name.size() <= kMaxPolicyNameBytes) return;
+    of_policy->Error(
+        path, absl::StrCat("the name has ", name.size(), " bytes; expected at most ", kMaxPolicyNameBytes));
+  };
+  const policy::Policy& policy = revision.policy();
+  check("name", policy.name());
+  for (size_t i = 0; i < revision.candidates().size(); ++i) {
+    const Revision::Candidate& candidate = revision.candidates()[i];
+    const std::string path = absl::StrCat("candidates[", i, "]");
+    check(policy.candidates(static_cast<int>(i)).name().empty() ? absl::StrCat(path, ".model")
+                                                                : absl::StrCat(path, ".name"),
+          candidate.name);
+    if (candidate.model != candidate.name) check(absl::StrCat(path, ".model"), candidate.model);
+    check(absl::StrCat(path, ".provider"), candidate.provider);
+  }
+  for (int i = 0; i < policy.request_classes_size(); ++i)
+    check(absl::StrCat("request_classes[", i, "].name"), policy.request_classes(i).name());
+  for (int i = 0; i < policy.budgets_size(); ++i)
+    check(absl::StrCat("budgets[", i, "].name"), policy.budgets(i).name());
+}
+
 }  // namespace
 
 uint64_t Revision::NextSerial() {
@@ -187,6 +212,7 @@ std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t 
     }
     revision->candidates_.push_back(MakeCandidate(config, prices));
   }
+  CheckNameLengths(*revision, &of_policy);
   for (const Candidate& candidate : revision->candidates_) facts.push_back(FactsOf(candidate));
 
   // A policy that could not be read in full is still checked in full: its mistakes are mended in one round.
