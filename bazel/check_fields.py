@@ -27,14 +27,9 @@ import field_uses
 
 # Declared and doing nothing all the same, and why. What has come to life must leave the list: the check says so.
 LATER = "not written yet: the issues on promises and providers make it true"
-OF_PRESUMED = "what a PRESUMED record will say of its call; read once that is written"
 FOR_PEOPLE = "for people who read the file"
 FOR_AUDIT = "for whoever asks a ledger why, with any protobuf reader; no command of ours shows it"
 EXCEPTIONS = {
-    "RecordFlag.PRESUMED": LATER,
-    "RecordFlag.PARTIAL": LATER,
-    "RecordFlag.USAGE_ESTIMATED": LATER,
-    "Outcome.STOPPED": LATER,
     "Outcome.TIMED_OUT": LATER,
     "RecordView.meters": LATER,
     "MeterCountView.meter": LATER,
@@ -42,15 +37,6 @@ EXCEPTIONS = {
     "RecordView.quality": LATER,
     "RecordView.saved_prompt_cache_nanos": LATER,
     "RecordView.saved_clamp_nanos": LATER,
-    "DispatchedView.request_id": OF_PRESUMED,
-    "DispatchedView.candidate": OF_PRESUMED,
-    "DispatchedView.request_class": OF_PRESUMED,
-    "DispatchedView.step": OF_PRESUMED,
-    "DispatchedView.expires_nanos": OF_PRESUMED,
-    "DispatchedView.price_revision": OF_PRESUMED,
-    "DispatchedView.estimated_nanos": OF_PRESUMED,
-    "DispatchedView.model_asked": OF_PRESUMED,
-    "DispatchedView.own_dimensions": OF_PRESUMED,
     "AdjustedView.ticket": "reports and SQLite take corrections of one call; `purser reconcile` books only whole days",
     "AdjustedView.reason": FOR_AUDIT,
     "ToppedUpView.reason": FOR_AUDIT,

@@ -285,8 +285,9 @@ class Engine {
   // such pending ticket; do not send.
   [[nodiscard]] virtual bool MarkDispatched(Ticket ticket) = 0;
 
-  // Nothing was dispatched, or the provider did not bill it: everything held is free again. False: there is
-  // no such pending ticket, or the ledger cannot be written.
+  // Nothing was dispatched, or the provider did not bill it: everything held is free again. What a stream had
+  // settled in part stays spent, and is booked. False: there is no such pending ticket, or the ledger cannot
+  // be written.
   virtual bool Void(Ticket ticket) = 0;
 
   // The dispatch failed: moves the hold of `decision->ticket`, as one step, to the best other candidate that
@@ -308,6 +309,14 @@ class Engine {
 
   // Books what the call cost and frees what was held beyond it.
   virtual Settlement Settle(Ticket ticket, const CallResult& result) = 0;
+
+  // The same for a call that was dispatched before the ledger was opened, by this process or another (a batch
+  // job, an agent that goes on from a checkpoint): by the tenant and the id of its request, at the prices of
+  // the policy in force. Counts once, whether it was presumed spent by then or not. kUnknownTicket, and
+  // nothing is booked: no such call is open (it has settled, or its presumed spending was booked for good),
+  // or the policy has no candidate of its name. Of several with that id the one dispatched first is settled.
+  virtual Settlement SettleByRequest(std::string_view tenant, std::string_view request_id,
+                                     const CallResult& result) = 0;
 
   // Keeps an answer for requests like this one. Call it after a successful Settle, with the request that was
   // decided. What may not be cached (see Request and the policy) is not, nor what is beyond a limit.
@@ -338,9 +347,13 @@ class Engine {
 
   // What the ledger held when it was opened.
   struct Recovered {
-    int64_t records = 0;          // Settled calls.
-    int64_t presumed = 0;         // Dispatched calls that nobody settled: presumed spent.
-    int64_t torn_bytes = 0;       // Cut off the end: never acknowledged.
+    int64_t records = 0;     // Settled calls.
+    int64_t presumed = 0;    // Dispatched calls that nobody settled: presumed spent.
+    int64_t torn_bytes = 0;  // Cut off the end: never acknowledged.
+    // Frames of the ledger that contradict each other, and the first of them in words. The reading in which
+    // the most is spent was taken.
+    int64_t conflicts = 0;
+    std::string first_conflict{};
     std::string cache_refused{};  // Why what the policy keeps of its cache was not taken. Empty: it was.
   };
   virtual const Recovered& recovered() const = 0;

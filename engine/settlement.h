@@ -29,7 +29,8 @@ struct ExtraCost {
 
 // What became of a dispatched call. Give the usage in one of two forms; with neither it is unknown.
 struct CallResult {
-  // False: a stream goes on; `usage` is what it has used so far. Nothing is written to the ledger yet.
+  // False: a stream goes on; `usage` is what it has used so far. The accounts count it; no record is written
+  // yet.
   bool final = true;
   const Usage* usage = nullptr;      // Normalised, or ...
   std::string_view response_json{};  // ... the provider's response body, with its usage block.

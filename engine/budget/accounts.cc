@@ -239,11 +239,24 @@ HoldResult Accounts::Rehold(const Plan& plan, Ticket ticket, const Call& asked, 
   return result;
 }
 
-ExpireResult Accounts::Expire(const Plan& plan, int64_t now_nanos, int64_t max_accounts) {
+namespace {
+
+ExpiringHold Describe(const OpenHold& hold) {
+  ExpiringHold expiring{.ticket = hold.ticket, .phase = static_cast<HoldPhase>(hold.phase), .counted = {}};
+  const Amounts& held = hold.HasLikelyLegs() ? hold.likely : hold.worst;
+  for (int i = 0; i < kDimensions; ++i) expiring.counted.of[i] = std::max(held.of[i], hold.booked.of[i]);
+  return expiring;
+}
+
+}  // namespace
+
+ExpireResult Accounts::Expire(const Plan& plan, int64_t now_nanos, int64_t max_accounts,
+                              const BeforeExpiry& before) {
   ExpireResult result;
   const int64_t early = Planted(Canary::kExpiresEarly) ? 1 : 0;
   impl_->holds.Walk([&](OpenHold* hold) {
     if (hold->expires_at_nanos > AddSaturating(now_nanos, early)) return false;
+    if (before && !before(Describe(*hold))) return false;
     switch (static_cast<HoldPhase>(hold->phase)) {
       case HoldPhase::kHeld:
         Release(*impl_, plan, *hold, now_nanos);

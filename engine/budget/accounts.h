@@ -90,6 +90,10 @@ constexpr uint32_t SlotOf(Ticket ticket) {
   return static_cast<uint32_t>(ticket & ((1u << kTicketSlotBits) - 1));
 }
 
+constexpr uint32_t IncarnationOf(Ticket ticket) {
+  return static_cast<uint32_t>(ticket >> kTicketSlotBits) & 0xfff;
+}
+
 // A call that wants to be paid for.
 struct Call {
   Scope scope;
@@ -206,6 +210,17 @@ struct ExpireResult {
   int64_t forgotten = 0;       // Accounts.
 };
 
+// A hold that is about to leave its phase because its time is over.
+struct ExpiringHold {
+  Ticket ticket = 0;
+  HoldPhase phase = HoldPhase::kHeld;  // The one that it leaves.
+  // What the accounts count for it, settled parts included; where budgets hold a quantile, what those do.
+  Amounts counted;
+};
+// Asked before each; false: not yet, it is asked again next time. The hold is locked meanwhile: no method of
+// these accounts may be called.
+using BeforeExpiry = std::function<bool(const ExpiringHold&)>;
+
 // The largest number of accounts that one call may draw on.
 inline constexpr int kMaxLegs = 64;
 
@@ -262,7 +277,8 @@ class Accounts {
   // Releases and presumes what has expired, books old presumed holds for good, ends idle tasks and sessions,
   // forgets idle accounts. Looks at every open hold and at up to `max_accounts` accounts, going on where the
   // last call stopped.
-  ExpireResult Expire(const Plan& plan, int64_t now_nanos, int64_t max_accounts = 20'000);
+  ExpireResult Expire(const Plan& plan, int64_t now_nanos, int64_t max_accounts = 20'000,
+                      const BeforeExpiry& before = nullptr);
 
   // ---- Without a hold ----
 
@@ -314,12 +330,22 @@ class Accounts {
 
   // A hold of `call` was dispatched under this ticket: takes it, whether there is room or not. If the ticket
   // is open (it was dispatched before, and then for another candidate), the hold becomes one for `call`.
-  // INVALID_ARGUMENT: not a ticket, or its slot is taken by a later one.
+  // INVALID_ARGUMENT: not a ticket, or its slot is taken by a later one. FAILED_PRECONDITION: it is presumed
+  // spent.
   absl::Status ReplayDispatch(const Plan& plan, Ticket ticket, const Call& call, int64_t now_nanos);
+
+  // The dispatched hold was presumed spent at this time. False: not an open ticket, or presumed before.
+  bool ReplayPresumed(const Plan& plan, Ticket ticket, int64_t now_nanos);
+  // What was presumed spent was booked for good at this time; the ticket is closed. False: not an open
+  // ticket.
+  bool ReplayPresumedFinal(const Plan& plan, Ticket ticket, int64_t now_nanos);
+  // The open ticket that has the same slot as this one, if it is another; 0: none.
+  Ticket OpenInSlotOf(Ticket ticket) const;
 
   // The same as Options::incarnation, for a caller who learns it from the log. After the replay, before the
   // first Hold.
   void StartIncarnation(uint32_t incarnation);
+  uint32_t incarnation() const;
 
  private:
   class Impl;

@@ -238,8 +238,14 @@ absl::Status Accounts::ImportHold(const Plan& plan, const HoldState& state) {
 
 void Accounts::StartIncarnation(uint32_t incarnation) { impl_->holds.StartIncarnation(incarnation); }
 
+uint32_t Accounts::incarnation() const { return impl_->holds.incarnation(); }
+
 absl::Status Accounts::ReplayDispatch(const Plan& plan, Ticket ticket, const Call& call, int64_t now_nanos) {
   OpenHold* old = impl_->holds.Find(ticket);
+  if (old != nullptr && IsPresumed(*old)) {
+    old->lock.unlock();
+    return absl::FailedPreconditionError(absl::StrCat("ticket ", ticket, " is presumed spent already"));
+  }
   OpenHold* hold = old != nullptr ? old : impl_->holds.TakeFor(ticket);
   if (hold == nullptr)
     return absl::InvalidArgumentError(
@@ -260,6 +266,32 @@ absl::Status Accounts::ReplayDispatch(const Plan& plan, Ticket ticket, const Cal
   reservation.Open(hold, HoldPhase::kDispatched, AddSaturating(now_nanos, plan.lifetimes().dispatch_nanos));
   hold->lock.unlock();
   return absl::OkStatus();
+}
+
+bool Accounts::ReplayPresumed(const Plan& plan, Ticket ticket, int64_t now_nanos) {
+  OpenHold* hold = impl_->holds.Find(ticket);
+  if (hold == nullptr) return false;
+  const bool presumed_before = IsPresumed(*hold);
+  if (!presumed_before) Presume(*impl_, plan, hold, now_nanos);
+  hold->lock.unlock();
+  return !presumed_before;
+}
+
+bool Accounts::ReplayPresumedFinal(const Plan& plan, Ticket ticket, int64_t now_nanos) {
+  OpenHold* hold = impl_->holds.Find(ticket);
+  if (hold == nullptr) return false;
+  if (!IsPresumed(*hold)) Presume(*impl_, plan, hold, now_nanos);
+  BookForGood(*impl_, plan, *hold, now_nanos);
+  impl_->holds.Close(hold);
+  return true;
+}
+
+Ticket Accounts::OpenInSlotOf(Ticket ticket) const {
+  OpenHold* hold = impl_->holds.FindInSlotOf(ticket);
+  if (hold == nullptr) return 0;
+  const Ticket open = hold->ticket == ticket ? 0 : hold->ticket;
+  hold->lock.unlock();
+  return open;
 }
 
 absl::Status Accounts::TopUp(const Plan& plan, std::string_view budget_name, const Scope& scope,

@@ -28,4 +28,10 @@ std::string AmountWithUnit(Dimension dimension, int64_t amount) {
   return text + " " + unit;
 }
 
+Amounts Beyond(const Amounts& amounts, const Amounts& counted) {
+  Amounts beyond;
+  for (int i = 0; i < kDimensions; ++i) beyond.of[i] = std::max<int64_t>(0, amounts.of[i] - counted.of[i]);
+  return beyond;
+}
+
 }  // namespace purser::budget

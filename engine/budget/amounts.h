@@ -42,6 +42,9 @@ struct Amounts {
   static Amounts Unlimited() { return {{kUnlimited, kUnlimited, kUnlimited, kUnlimited, kUnlimited}}; }
 };
 
+// In each dimension what `amounts` has more than `counted`; never negative.
+Amounts Beyond(const Amounts& amounts, const Amounts& counted);
+
 }  // namespace purser::budget
 
 #endif  // PURSER_ENGINE_BUDGET_AMOUNTS_H_

@@ -58,12 +58,15 @@ class HoldSlab {
   HoldSlab(uint32_t max_open, uint32_t incarnation);
   // Of tickets from now on. Not thread-safe.
   void StartIncarnation(uint32_t incarnation) { incarnation_ = incarnation & 0xfff; }
+  uint32_t incarnation() const { return incarnation_; }
   ~HoldSlab();
 
   // A closed slot, locked, with a new ticket; null: all are in use. Opening is up to the caller (phase).
   OpenHold* Take();
   // The open hold of the ticket, locked; null: none.
   OpenHold* Find(Ticket ticket) const;
+  // The open hold in this ticket's slot, whosever it is, locked; null: none.
+  OpenHold* FindInSlotOf(Ticket ticket) const;
   // The slot of this ticket, locked, made one for it. Null: no ticket, or another hold is open there.
   OpenHold* TakeFor(Ticket ticket);
   // Closes the hold and unlocks it.
@@ -112,6 +115,16 @@ class HoldSlab {
   std::mutex grow_;
   std::array<FreeList, kLists> lists_;
 };
+
+inline OpenHold* HoldSlab::FindInSlotOf(Ticket ticket) const {
+  const uint32_t slot = SlotOf(ticket);
+  if (slot / kChunk >= chunk_count_.load(std::memory_order_acquire)) return nullptr;
+  OpenHold& hold = At(slot);
+  hold.lock.lock();
+  if (hold.phase != 0) return &hold;
+  hold.lock.unlock();
+  return nullptr;
+}
 
 inline OpenHold* HoldSlab::Find(Ticket ticket) const {
   const uint32_t slot = SlotOf(ticket);

@@ -83,9 +83,16 @@ void EngineImpl::FailOver(const Request& request, Decision* decision) {
   scratch.failed_over = true;
   revision.candidates()[call->candidate].stats->CountFailure(now);
   call->failed = scratch.excluded;
+  // In the log the earlier attempt ends here, whether another candidate is found or not.
+  const bool logged = call->presumed || LogAttemptEnd(call, ticket, /*failed=*/true, now);
   pending_.Publish(call, ticket);
 
   Clear(decision);
+  if (!logged && !revision.serves_unrecorded()) {
+    decision->refusal = Refusal::kLedger;
+    decision->reason = std::string(LedgerFailure().message());
+    return;
+  }
   decision->ticket = ticket;
   decision->unrecorded = LedgerFails();
   if (Accept(request, CheckTime(request), decision)) Route(request, now, &scratch, decision);
@@ -245,7 +252,11 @@ void EngineImpl::KeepPending(const Revision& revision, const Request& request, i
   call->clamped = scratch.clamped;
   call->failed_over = scratch.failed_over;
   call->over_budget = scratch.over_budget;
-  call->dispatched = false;
+  // After a failover the log was told of the earlier attempt's end, unless it could not be written.
+  call->dispatched = scratch.failed_over && call->dispatched;
+  call->presumed = call->presumed_final = false;
+  call->part = {};
+  call->failed = scratch.excluded;  // The slot's last call may have left some.
   call->decided_nanos = now;
   call->expires_nanos = now + revision.plan().lifetimes().dispatch_nanos;
   call->expected_nanos = scratch.expected_nanos;

@@ -15,7 +15,6 @@
 #include "engine/calls/rank.h"
 #include "engine/calls/request_limits.h"
 #include "engine/pricing/quote.h"
-#include "engine/recovery/rebuild.h"
 #include "engine/revision/request_fields.h"
 
 namespace purser {
@@ -23,6 +22,7 @@ namespace {
 
 // Reading this many frames takes about as long as writing and reading a snapshot.
 constexpr int64_t kFramesWorthASnapshot = 50'000;
+constexpr int64_t kAccountsPerSweep = 20'000;
 
 absl::Status AllErrors(const std::vector<Diagnostics>& diagnostics) {
   std::vector<std::string> lines;
@@ -193,14 +193,23 @@ absl::Status EngineImpl::Start() {
   recovered_.records = counts.records;
   recovered_.torn_bytes = static_cast<int64_t>(journal_->recovery().torn_bytes);
   recovered_.presumed = accounts_->open_holds();
+  recovered_.conflicts = rebuilder.conflicts();
+  recovered_.first_conflict = rebuilder.first_conflict();
+  restored_ = rebuilder.TakeOpenDispatches();
   // A clock that reads years after the last entry may be wrong just now: Maintain will see.
   const int64_t newest = counts.newest_nanos;
-  if (newest == 0 || ClockNow() - newest <= kMostJumpNanos) accounts_->Expire(revision->plan(), ClockNow());
+  const int64_t now = ClockNow();
+  if (newest == 0 || now - newest <= kMostJumpNanos) {
+    accounts_->Expire(revision->plan(), now, kAccountsPerSweep,
+                      [&](const budget::ExpiringHold& hold) { return LogExpiry(hold, now); });
+  }
   // So that a process that is killed again and again does not read the same frames again and again. Without a
   // snapshot the next start reads them: no reason not to start.
   uint64_t kept_through = journal_->recovery().snapshot_sequence;
   if (rebuilder.frames() > kFramesWorthASnapshot &&
-      journal_->WriteSnapshot(journal_->last_sequence(), WriteSnapshot(*accounts_, outputs_, counts)).ok()) {
+      journal_
+          ->WriteSnapshot(journal_->last_sequence(), WriteSnapshot(*accounts_, outputs_, counts, restored_))
+          .ok()) {
     kept_through = journal_->last_sequence();
   }
   if (const absl::Status adopted = Adopt(std::move(revision)); !adopted.ok()) return adopted;
@@ -280,9 +289,11 @@ bool EngineImpl::LogDispatch(const PendingCall& call, const Request& request, Ti
   view.model = candidate.model;
   view.candidate = candidate.name;
   view.request_class = revision.request_class(call.request_class).name;
-  view.held_nanos = call.held_nanos;
-  view.held_output_tokens = call.held_output_tokens;
-  view.held_input_tokens = call.held_tokens - call.held_output_tokens;
+  // What a stream has settled in part may be more than was held for it.
+  view.held_nanos = std::max(call.held_nanos, call.part.nanos);
+  view.held_output_tokens = std::max(call.held_output_tokens, call.part.output_tokens);
+  view.held_input_tokens =
+      std::max<int64_t>(std::max(call.held_tokens, call.part.tokens) - view.held_output_tokens, 0);
   view.expires_nanos = call.expires_nanos;
   view.estimated_nanos = call.expected_nanos;
   view.policy_revision = revision.policy_hash();
@@ -299,6 +310,11 @@ bool EngineImpl::MarkDispatched(Ticket ticket) {
   const int64_t now = Now(request);
   const bool dispatched = accounts_->MarkDispatched(revision.plan(), ticket, now);
   if (dispatched && !LogDispatch(*call, request, ticket, now)) {
+    if (call->dispatched) {
+      // It was announced before, and may have been sent then.
+      pending_.Publish(call, ticket);
+      return false;
+    }
     // What could be billed and not be found again must not be sent.
     accounts_->Void(revision.plan(), ticket, now);
     pending_.Release(call, ticket, /*settled=*/false);
@@ -313,17 +329,27 @@ bool EngineImpl::Void(Ticket ticket) {
   if (!own_.here()) return false;
   PendingCall* call = pending_.ClaimOpen(ticket);
   if (call == nullptr) return false;
-  const int64_t now = Now(call->request.View());
-  if (call->dispatched && journal_ != nullptr) {
-    ledger::VoidedView view;
-    view.ticket = ticket;
-    view.time_nanos = now;
-    if (journal_->Append(view) == 0 && !call->revision->serves_unrecorded()) {
-      pending_.Publish(call, ticket);
-      return false;
-    }
+  if (call->presumed_final) {  // Too late: it has been booked.
+    pending_.Release(call, ticket, /*settled=*/false);
+    return false;
   }
-  const bool voided = accounts_->Void(call->revision->plan(), ticket, now);
+  const Request request = call->request.View();
+  const int64_t now = Now(request);
+  const PartialSpend part = call->part;
+  if (!LogAttemptEnd(call, ticket, /*failed=*/false, now) && !call->revision->serves_unrecorded()) {
+    pending_.Publish(call, ticket);
+    return false;
+  }
+  const budget::Plan& plan = call->revision->plan();
+  bool voided = true;
+  if (part.any()) {
+    const budget::Amounts spent =
+        budget::Amounts::Call(part.nanos, part.tokens, part.output_tokens, StepsOf(request.attempt));
+    const budget::SettleResult settled = accounts_->Settle(plan, ticket, spent, true, now);
+    if (settled.status == budget::SettleStatus::kUnknownTicket) ChargeCall(*call, request, spent, now);
+  } else {
+    voided = accounts_->Void(plan, ticket, now);
+  }
   pending_.Release(call, ticket, /*settled=*/false);
   return voided;
 }
@@ -436,7 +462,57 @@ absl::Status EngineImpl::TopUp(std::string_view budget, const Request& account, 
 }
 
 void EngineImpl::Maintain() {
-  if (own_.here()) accounts_->Expire(Current()->plan(), ClockNow());
+  if (!own_.here()) return;
+  const int64_t now = ClockNow();
+  accounts_->Expire(Current()->plan(), now, kAccountsPerSweep,
+                    [&](const budget::ExpiringHold& hold) { return LogExpiry(hold, now); });
+}
+
+bool EngineImpl::LogPresumedFinal(Ticket ticket, int64_t now) {
+  if (journal_ == nullptr) return true;
+  ledger::PresumedFinalView view;
+  view.ticket = ticket;
+  view.time_nanos = now;
+  return journal_->Append(view) != 0;
+}
+
+// The slot of a hold that ends is used again: were its end not in the log, the next opening would find two
+// calls in one place.
+bool EngineImpl::LogExpiry(const budget::ExpiringHold& hold, int64_t now) {
+  PendingCall* call = pending_.ClaimOpen(hold.ticket);
+  if (call == nullptr) {
+    const std::lock_guard<std::mutex> lock(restored_mutex_);
+    const auto restored = restored_.find(hold.ticket);
+    if (restored == restored_.end()) {
+      // Of a snapshot that does not say whose it is; or another thread is at it: next time.
+      return budget::IncarnationOf(hold.ticket) != accounts_->incarnation() &&
+             (hold.phase != budget::HoldPhase::kPresumed || LogPresumedFinal(hold.ticket, now));
+    }
+    if (restored->second.empty()) return false;
+    if (hold.phase == budget::HoldPhase::kDispatched) return LogPresumed(restored->second, hold, now);
+    if (!LogPresumedFinal(hold.ticket, now)) return false;
+    restored_.erase(restored);
+    return true;
+  }
+  bool logged = true;
+  switch (hold.phase) {
+    case budget::HoldPhase::kHeld:
+      logged = LogAttemptEnd(call, hold.ticket, /*failed=*/false, now);
+      break;
+    case budget::HoldPhase::kDispatched:
+      logged = LogPresumed(*call, hold, now);
+      if (logged) call->presumed = true;
+      break;
+    case budget::HoldPhase::kPresumed:
+      logged = LogPresumedFinal(hold.ticket, now);
+      if (logged) {
+        call->presumed_final = true;
+        call->counted = hold.counted;
+      }
+      break;
+  }
+  pending_.Publish(call, hold.ticket);
+  return logged;
 }
 
 std::shared_ptr<const Revision> EngineImpl::Current() {

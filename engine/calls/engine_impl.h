@@ -16,6 +16,7 @@
 #include "engine/calls/served_before.h"
 #include "engine/estimates/output_estimate.h"
 #include "engine/recovery/journal.h"
+#include "engine/recovery/rebuild.h"
 #include "engine/recovery/snapshot_keeper.h"
 #include "engine/revision/class_stats.h"
 #include "engine/revision/model_stats.h"
@@ -47,6 +48,8 @@ class EngineImpl final : public Engine {
   void FailOver(const Request& request, Decision* decision) override;
   bool MarkDispatched(Ticket ticket) override;
   Settlement Settle(Ticket ticket, const CallResult& result) override;
+  Settlement SettleByRequest(std::string_view tenant, std::string_view request_id,
+                             const CallResult& result) override;
   bool Void(Ticket ticket) override;
   int64_t Progress(Ticket ticket, int64_t output_tokens) const override;
   bool Extend(Ticket ticket, int64_t more_output_tokens) override;
@@ -109,7 +112,19 @@ class EngineImpl final : public Engine {
 
   bool LogDispatch(const PendingCall& call, const Request& request, Ticket ticket, int64_t now);
 
+  // Whether a hold may leave its phase: the log knows of it first.
+  bool LogExpiry(const budget::ExpiringHold& hold, int64_t now);
+  bool LogPresumedFinal(Ticket ticket, int64_t now);
+
   // settle.cc
+  // The log is told that what was dispatched under this ticket is over, and what it had used until then.
+  // False: it did not take it.
+  bool LogAttemptEnd(PendingCall* call, Ticket ticket, bool failed, int64_t now);
+  bool LogPresumed(const PendingCall& call, const budget::ExpiringHold& hold, int64_t now);
+  bool LogPresumed(std::string_view dispatched, const budget::ExpiringHold& hold, int64_t now);
+  // Books what has no hold in the accounts, under the call's candidate.
+  void ChargeCall(const PendingCall& call, const Request& request, const budget::Amounts& amounts,
+                  int64_t now);
   Settlement SettlePart(PendingCall* call, Ticket ticket, const Realized& realized, int64_t now);
   Settlement Book(PendingCall* call, const Request& request, Ticket ticket, const CallResult& result,
                   const Realized& realized, int64_t now, SettleScratch* scratch);
@@ -137,6 +152,9 @@ class EngineImpl final : public Engine {
   PendingCalls pending_;
   ServedBefore served_before_;
   Recovered recovered_;
+  std::mutex restored_mutex_;
+  // Of earlier runs; empty while one is being settled. Guarded by restored_mutex_.
+  OpenDispatches restored_;
   std::unique_ptr<SnapshotKeeper> snapshots_;  // Null: no ledger, or not started.
 };
 

@@ -38,6 +38,13 @@ class StoredRequest {
   int64_t time_nanos_ = 0;
 };
 
+// What a stream has settled in part.
+struct PartialSpend {
+  int64_t nanos = 0, tokens = 0, output_tokens = 0;  // `tokens`: input and output.
+
+  bool any() const { return nanos > 0 || tokens > 0; }
+};
+
 // What was granted under one ticket, until it settles.
 struct PendingCall {
   StoredRequest request;
@@ -51,7 +58,11 @@ struct PendingCall {
   bool clamped = false;
   bool failed_over = false;
   bool over_budget = false;
-  bool dispatched = false;
+  bool dispatched = false;      // The log may have it as dispatched, and must be told how that ends.
+  bool presumed = false;        // The log has a PRESUMED record of it.
+  bool presumed_final = false;  // Booked for good: the accounts have counted `counted`, its hold is closed.
+  PartialSpend part;
+  budget::Amounts counted;
   int64_t decided_nanos = 0;
   int64_t expires_nanos = 0;
   int64_t expected_nanos = 0;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "engine/base/name_hash.h"
@@ -264,6 +266,17 @@ Realized RealizeCost(const PendingCall& call, const Request& request, const Call
   return realized;
 }
 
+// Of a call that was presumed spent: nobody has said what it used.
+void FillPresumed(const budget::ExpiringHold& hold, int64_t now, ledger::RecordView* record) {
+  using budget::Dimension;
+  record->ticket = hold.ticket;
+  record->settled_nanos = now;
+  record->cost_nanos = hold.counted[Dimension::kUsd];
+  record->output_tokens = hold.counted[Dimension::kOutputTokens];
+  record->input_tokens = std::max<int64_t>(hold.counted[Dimension::kTokens] - record->output_tokens, 0);
+  record->flags |= ledger::PRESUMED | ledger::USAGE_UNKNOWN | ledger::USAGE_ESTIMATED;
+}
+
 // Completes the record of a call's final settlement, extras included. `realized` is of the inference alone.
 void FillRecord(const PendingCall& call, const Request& request, Ticket ticket, const CallResult& result,
                 const Realized& realized, int64_t now, SettleScratch* scratch) {
@@ -279,7 +292,7 @@ void FillRecord(const PendingCall& call, const Request& request, Ticket ticket, 
     DescribeUsage(*realized.usage, &record);
     DescribeSavings(call, request, *realized.usage, scratch);
   } else {
-    record.flags |= ledger::USAGE_UNKNOWN;
+    record.flags |= ledger::USAGE_UNKNOWN | ledger::USAGE_ESTIMATED;
     record.input_tokens = call.input_tokens;
     record.output_tokens = call.expected_output_tokens;
   }
@@ -289,7 +302,12 @@ void FillRecord(const PendingCall& call, const Request& request, Ticket ticket, 
     record.default_cost_nanos += record.default_cost_nanos > 0 ? extra_nanos : 0;
   }
   if (record.cost_nanos > call.held_nanos) record.flags |= ledger::OVERRUN;
-  if (now > call.expires_nanos) record.flags |= ledger::LATE;
+  if (call.presumed || now > call.expires_nanos) record.flags |= ledger::LATE;
+  if (call.presumed_final) {
+    record.counted_nanos = call.counted[budget::Dimension::kUsd];
+    record.counted_tokens = call.counted[budget::Dimension::kTokens];
+    record.counted_output_tokens = call.counted[budget::Dimension::kOutputTokens];
+  }
   const int64_t stated_revenue = call.revision->request_class(call.request_class).revenue_nanos;
   if (result.revenue_nanos >= 0) {
     record.revenue_nanos = result.revenue_nanos;
@@ -320,16 +338,183 @@ Settlement EngineImpl::Settle(Ticket ticket, const CallResult& result) {
   return Book(call, request, ticket, result, realized, now, &scratch);
 }
 
+Settlement EngineImpl::SettleByRequest(std::string_view tenant, std::string_view request_id,
+                                       const CallResult& result) {
+  if (!own_.here()) return {.result = SettleResult::kForked};
+  constexpr Settlement kUnknown{.result = SettleResult::kUnknownTicket};
+  Ticket ticket = 0;
+  std::string bytes;
+  ledger::DispatchedView dispatched;
+  {
+    const std::lock_guard<std::mutex> lock(restored_mutex_);
+    int64_t first_nanos = 0;
+    for (const auto& [open, payload] : restored_) {
+      if (payload.empty() || !ledger::Decode(payload, &dispatched)) continue;
+      if (dispatched.tenant != tenant || dispatched.request_id != request_id) continue;
+      if (ticket != 0 && dispatched.time_nanos >= first_nanos) continue;
+      ticket = open;
+      first_nanos = dispatched.time_nanos;
+    }
+    if (ticket == 0) return kUnknown;
+    // One thread settles it, and it does not expire meanwhile.
+    bytes = std::exchange(restored_[ticket], {});
+  }
+  const auto done = [&] {
+    const std::lock_guard<std::mutex> lock(restored_mutex_);
+    restored_.erase(ticket);
+  };
+  const auto put_back = [&] {
+    const std::lock_guard<std::mutex> lock(restored_mutex_);
+    restored_[ticket] = bytes;
+  };
+  ledger::Decode(bytes, &dispatched);
+  PendingCall call;
+  call.revision = Current();
+  call.candidate = -1;
+  for (size_t i = 0; i < call.revision->candidates().size(); ++i) {
+    if (call.revision->candidates()[i].name == dispatched.candidate) call.candidate = static_cast<int>(i);
+  }
+  if (call.candidate < 0) {
+    put_back();
+    return kUnknown;
+  }
+  std::vector<OwnDimension> own;
+  for (const ledger::OwnDimensionView& dimension : dispatched.own_dimensions)
+    own.push_back({dimension.name, dimension.value});
+  Request asked;
+  static_cast<Dimensions&>(asked) = dispatched;
+  asked.id = dispatched.request_id;
+  asked.model = dispatched.model_asked;
+  asked.own_dimensions = own;
+  asked.step = dispatched.step;
+  asked.attempt = dispatched.attempt;
+  call.request.Assign(asked);
+  call.request_class = call.revision->FindRequestClass(dispatched.request_class);
+  call.dispatched = call.presumed = true;
+  call.decided_nanos = dispatched.time_nanos;
+  call.expires_nanos = dispatched.expires_nanos;
+  call.expected_nanos = dispatched.estimated_nanos;
+  call.held_nanos = dispatched.held_nanos;
+  call.held_output_tokens = dispatched.held_output_tokens;
+  call.held_tokens = dispatched.held_input_tokens + dispatched.held_output_tokens;
+  call.input_tokens = dispatched.held_input_tokens;
+  call.expected_output_tokens = dispatched.held_output_tokens;
+
+  const Request request = call.request.View();
+  const int64_t now = ClockNow();
+  SettleScratch& scratch = ThreadScratch();
+  scratch.record = {};
+  const Realized realized = RealizeCost(call, request, result, &scratch);
+  FillRecord(call, request, ticket, result, realized, now, &scratch);
+  const Settlement settlement = Book(&call, request, ticket, result, realized, now, &scratch);
+  if (settlement.result == SettleResult::kNotBooked) {
+    put_back();
+  } else {
+    done();
+  }
+  return settlement;
+}
+
+void EngineImpl::ChargeCall(const PendingCall& call, const Request& request, const budget::Amounts& amounts,
+                            int64_t now) {
+  const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
+  budget::Scope scope = ScopeOf(request);
+  scope.provider = candidate.provider;
+  scope.model = candidate.model;
+  accounts_->Charge(call.revision->plan(), scope, amounts, now);
+}
+
+// What a stream had used by then stays spent, and is in the books.
+bool EngineImpl::LogAttemptEnd(PendingCall* call, Ticket ticket, bool failed, int64_t now) {
+  if (call->part.any() || call->presumed) {
+    const Request request = call->request.View();
+    ledger::RecordView& record = ThreadScratch().record;
+    record = {};
+    DescribeCall(*call, request, &record);
+    record.ticket = ticket;
+    record.settled_nanos = now;
+    record.outcome = failed ? ledger::ERRORED : ledger::STOPPED;
+    record.cost_nanos = call->part.nanos;
+    record.output_tokens = call->part.output_tokens;
+    record.input_tokens = call->part.tokens - call->part.output_tokens;
+    record.flags |= ledger::PARTIAL;
+    if (call->presumed) record.flags |= ledger::LATE;
+    if (journal_ != nullptr && journal_->Append(record) == 0) return false;
+    if (options_.live_books != nullptr && call->part.any()) options_.live_books->books()->Add(record);
+  } else if (call->dispatched && journal_ != nullptr) {
+    ledger::VoidedView view;
+    view.ticket = ticket;
+    view.time_nanos = now;
+    if (journal_->Append(view) == 0) return false;
+  }
+  call->dispatched = call->presumed = false;
+  call->part = {};
+  return true;
+}
+
+bool EngineImpl::LogPresumed(const PendingCall& call, const budget::ExpiringHold& hold, int64_t now) {
+  if (journal_ == nullptr) return true;
+  ledger::RecordView& record = ThreadScratch().record;
+  record = {};
+  DescribeCall(call, call.request.View(), &record);
+  FillPresumed(hold, now, &record);
+  return journal_->Append(record) != 0;
+}
+
+bool EngineImpl::LogPresumed(std::string_view bytes, const budget::ExpiringHold& hold, int64_t now) {
+  ledger::DispatchedView dispatched;
+  if (journal_ == nullptr || !ledger::Decode(bytes, &dispatched)) return true;
+  ledger::RecordView& record = ThreadScratch().record;
+  record = {};
+  static_cast<Dimensions&>(record) = dispatched;
+  for (const ledger::OwnDimensionView& own : dispatched.own_dimensions) record.own_dimensions.push_back(own);
+  record.request_id = dispatched.request_id;
+  record.time_nanos = dispatched.time_nanos;
+  record.provider = dispatched.provider;
+  record.model = dispatched.model;
+  record.candidate = dispatched.candidate;
+  record.model_asked = dispatched.model_asked;
+  record.request_class = dispatched.request_class;
+  record.step = dispatched.step;
+  record.attempt = dispatched.attempt;
+  record.policy_revision = dispatched.policy_revision;
+  record.price_revision = dispatched.price_revision;
+  record.estimated_nanos = dispatched.estimated_nanos;
+  record.held_nanos = dispatched.held_nanos;
+  FillPresumed(hold, now, &record);
+  return journal_->Append(record) != 0;
+}
+
 // A stream goes on: its accounts count what it has used so far.
 Settlement EngineImpl::SettlePart(PendingCall* call, Ticket ticket, const Realized& realized, int64_t now) {
+  SettleResult result = SettleResult::kSettled;
   if (realized.usage != nullptr) {
     const int64_t output = realized.usage->output_tokens();
     const int64_t tokens = realized.usage->input_tokens() + output;
-    accounts_->Settle(call->revision->plan(), ticket,
-                      budget::Amounts::Call(realized.cost_nanos, tokens, output), false, now);
+    const Request request = call->request.View();
+    const budget::Amounts total =
+        budget::Amounts::Call(realized.cost_nanos, tokens, output, StepsOf(request.attempt));
+    // What is presumed spent stays as it was presumed until the call settles or is given up.
+    budget::SettleResult settled;
+    if (!call->presumed) settled = accounts_->Settle(call->revision->plan(), ticket, total, false, now);
+    const PartialSpend before = call->part;
+    call->part = {.nanos = std::max(before.nanos, realized.cost_nanos),
+                  .tokens = std::max(before.tokens, tokens),
+                  .output_tokens = std::max(before.output_tokens, output)};
+    const auto grew = [](int64_t part, int64_t held, int64_t part_before) {
+      return part > std::max(held, part_before);
+    };
+    const bool outgrew = grew(call->part.nanos, call->held_nanos, before.nanos) ||
+                         grew(call->part.tokens, call->held_tokens, before.tokens) ||
+                         grew(call->part.output_tokens, call->held_output_tokens, before.output_tokens);
+    // The log has to say no less than what the accounts count by now, for a start after a crash.
+    if (settled.status == budget::SettleStatus::kSettled && (outgrew || !call->dispatched)) {
+      if (!LogDispatch(*call, request, ticket, now)) result = SettleResult::kNotRecorded;
+      call->dispatched = true;
+    }
   }
   pending_.Publish(call, ticket);
-  return {.result = SettleResult::kSettled,
+  return {.result = result,
           .cost_nanos = realized.cost_nanos,
           .input_nanos = realized.input_nanos,
           .output_nanos = realized.output_nanos,
@@ -356,12 +541,15 @@ Settlement EngineImpl::Book(PendingCall* call, const Request& request, Ticket ti
       budget::Amounts::Call(record.cost_nanos, tokens, record.output_tokens, StepsOf(request.attempt));
   const budget::SettleResult settled = accounts_->Settle(revision.plan(), ticket, booked, true, now);
   if (settled.status == budget::SettleStatus::kUnknownTicket) {
-    // The hold expired before its dispatch was announced. The money is gone all the same.
-    const Revision::Candidate& candidate = revision.candidates()[call->candidate];
-    budget::Scope scope = ScopeOf(request);
-    scope.provider = candidate.provider;
-    scope.model = candidate.model;
-    accounts_->Charge(revision.plan(), scope, booked, now);
+    // The hold expired before its dispatch was announced, or it was booked for good. The money is gone all
+    // the same.
+    // Of what was presumed spent for good only the rest is missing.
+    budget::Amounts rest = booked;
+    if (call->presumed_final) {
+      rest = budget::Beyond(booked, call->counted);
+      rest[budget::Dimension::kRequests] = rest[budget::Dimension::kSteps] = 0;
+    }
+    if (rest != budget::Amounts{}) ChargeCall(*call, request, rest, now);
   }
   Learn(*call, request, result, realized.usage, realized.cost_nanos, now);
   settlement.result = recorded ? SettleResult::kSettled : SettleResult::kNotRecorded;

@@ -1,6 +1,7 @@
 // purser ledger verify|dump|export|compact LEDGER: is it whole, and what is in it.
 
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,10 +14,14 @@
 #include "engine/economics/record_export.h"
 #include "engine/economics/sqlite_export.h"
 #include "engine/ledger/compaction.h"
+#include "engine/ledger/log_replay.h"
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
+#include "engine/recovery/journal.h"
+#include "engine/recovery/rebuild.h"
 #include "policies/decimal.h"
+#include "policies/textproto.h"
 #include "purser/record.pb.h"
 
 namespace purser::cli {
@@ -24,6 +29,29 @@ namespace {
 
 std::string PluralOf(int64_t count, const char* one, const char* many) {
   return WithCommas(count) + " " + (count == 1 ? one : many);
+}
+
+// What an opening would make of the frames: under the ledger's own policy, since it says when holds expire.
+void VerifyAccounts(const std::string& directory) {
+  policy::Policy policy;
+  const std::string path = PolicyPathOf(directory);
+  if (!std::filesystem::exists(path) || !ReadTextproto(path, &policy).ok()) policy.Clear();
+  Diagnostics diagnostics;
+  budget::Plan plan = budget::Plan::Compile(policy, &diagnostics);
+  budget::Accounts accounts{budget::Accounts::Options{}};
+  accounts.Register(&plan);
+  estimates::OutputEstimator outputs(8);
+  Rebuilder rebuilder(plan, &accounts, &outputs);
+  const absl::StatusOr<ledger::Replayed> replayed =
+      ledger::ReplayLedger(directory, {}, [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
+  if (!replayed.ok()) Fail("ledger verify", std::string(replayed.status().message()));
+  if (rebuilder.conflicts() == 0) {
+    std::printf("  no conflicts\n");
+    return;
+  }
+  std::printf("  %s what came before; the first: %s\n",
+              PluralOf(rebuilder.conflicts(), "frame contradicts", "frames contradict").c_str(),
+              rebuilder.first_conflict().c_str());
 }
 
 void Verify(const std::string& directory) {
@@ -78,6 +106,7 @@ void Verify(const std::string& directory) {
   } else {
     std::printf("  no torn tail\n");
   }
+  VerifyAccounts(directory);
 }
 
 void Dump(const std::string& directory) {

@@ -59,7 +59,9 @@ struct FieldsOf<RecordView> {
           ZigZagField<47, &RecordView::saved_prompt_cache_nanos>,
           ZigZagField<48, &RecordView::saved_clamp_nanos>, ZigZagField<49, &RecordView::saved_batch_nanos>,
           Field<50, &RecordView::outcome>, Field<51, &RecordView::quality>,
-          Field<52, &RecordView::revenue_nanos>, Field<54, &RecordView::own_dimensions>>>;
+          Field<52, &RecordView::revenue_nanos>, Field<54, &RecordView::own_dimensions>,
+          Field<55, &RecordView::counted_nanos>, Field<56, &RecordView::counted_tokens>,
+          Field<57, &RecordView::counted_output_tokens>>>;
 };
 
 template <>
@@ -80,6 +82,11 @@ struct FieldsOf<DispatchedView> {
 template <>
 struct FieldsOf<VoidedView> {
   using List = FieldList<Field<1, &VoidedView::ticket>, Field<2, &VoidedView::time_nanos>>;
+};
+
+template <>
+struct FieldsOf<PresumedFinalView> {
+  using List = FieldList<Field<1, &PresumedFinalView::ticket>, Field<2, &PresumedFinalView::time_nanos>>;
 };
 
 template <>
@@ -129,6 +136,7 @@ struct FieldsOf<TaskEndedView> {
 PURSER_LEDGER_DEFINE_CODEC(RecordView)
 PURSER_LEDGER_DEFINE_CODEC(DispatchedView)
 PURSER_LEDGER_DEFINE_CODEC(VoidedView)
+PURSER_LEDGER_DEFINE_CODEC(PresumedFinalView)
 PURSER_LEDGER_DEFINE_CODEC(ToppedUpView)
 PURSER_LEDGER_DEFINE_CODEC(PolicyLoadedView)
 PURSER_LEDGER_DEFINE_CODEC(AdjustedView)

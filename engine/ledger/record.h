@@ -108,6 +108,8 @@ struct RecordView : Dimensions {
   std::optional<int64_t> revenue_nanos;
 
   InlineList<OwnDimensionView, kMaxOwnDimensions> own_dimensions;
+
+  int64_t counted_nanos = 0, counted_tokens = 0, counted_output_tokens = 0;
 };
 
 struct DispatchedView : Dimensions {
@@ -126,6 +128,11 @@ struct DispatchedView : Dimensions {
 };
 
 struct VoidedView {
+  uint64_t ticket = 0;
+  int64_t time_nanos = 0;
+};
+
+struct PresumedFinalView {
   uint64_t ticket = 0;
   int64_t time_nanos = 0;
 };
@@ -174,6 +181,7 @@ struct TaskEndedView {
 PURSER_LEDGER_DECLARE_CODEC(RecordView);
 PURSER_LEDGER_DECLARE_CODEC(DispatchedView);
 PURSER_LEDGER_DECLARE_CODEC(VoidedView);
+PURSER_LEDGER_DECLARE_CODEC(PresumedFinalView);
 PURSER_LEDGER_DECLARE_CODEC(ToppedUpView);
 PURSER_LEDGER_DECLARE_CODEC(PolicyLoadedView);
 PURSER_LEDGER_DECLARE_CODEC(AdjustedView);

@@ -98,6 +98,7 @@ TEST(RecordTest, ViewsAreTwinsOfTheGeneratedMessages) {
     ExpectTwins<RecordView, Record>(seed);
     ExpectTwins<DispatchedView, Dispatched>(seed);
     ExpectTwins<VoidedView, Voided>(seed);
+    ExpectTwins<PresumedFinalView, PresumedFinal>(seed);
     ExpectTwins<ToppedUpView, ToppedUp>(seed);
     ExpectTwins<PolicyLoadedView, PolicyLoaded>(seed);
     ExpectTwins<AdjustedView, Adjusted>(seed);

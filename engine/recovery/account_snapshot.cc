@@ -141,8 +141,9 @@ class Writer {
 // Whatever follows the accounts, holds and ended ids is small and read as one message.
 class Reader {
  public:
-  Reader(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts)
-      : bytes_(bytes), plan_(plan), accounts_(*accounts) {}
+  Reader(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts,
+         OpenDispatches* dispatches)
+      : bytes_(bytes), plan_(plan), accounts_(*accounts), dispatches_(dispatches) {}
 
   absl::Status Run(ledger::Snapshot* rest) {
     google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes_.data()),
@@ -196,6 +197,8 @@ class Reader {
       budget::HoldState state;
       if (!parse(&hold_) || !ReadHold(hold_, &state))
         return absl::DataLossError("a hold of the ledger's snapshot is not whole");
+      if (dispatches_ != nullptr && !hold_.dispatched().empty())
+        (*dispatches_)[state.ticket] = hold_.dispatched();
       return accounts_.ImportHold(plan_, state);
     }
     if (!parse(&ended_)) return Malformed();
@@ -206,6 +209,7 @@ class Reader {
   const std::string_view bytes_;
   const budget::Plan& plan_;
   budget::Accounts& accounts_;
+  OpenDispatches* const dispatches_;
   Snapshot::Account account_;
   Snapshot::Hold hold_;
   Snapshot::Ended ended_;
@@ -214,7 +218,7 @@ class Reader {
 }  // namespace
 
 std::string WriteSnapshot(const budget::Accounts& accounts, const estimates::OutputEstimator& outputs,
-                          const SnapshotCounts& counts) {
+                          const SnapshotCounts& counts, const OpenDispatches& dispatches) {
   Writer writer;
   accounts.ExportAccounts([&](const budget::AccountState& state) {
     writer.Add([&](ledger::Snapshot* part) { WriteAccount(state, part->add_accounts()); });
@@ -222,7 +226,12 @@ std::string WriteSnapshot(const budget::Accounts& accounts, const estimates::Out
   accounts.ExportHolds([&](const budget::HoldState& state) {
     // An undispatched hold is of this process only: nothing was sent for it.
     if (state.phase == budget::HoldPhase::kHeld) return;
-    writer.Add([&](ledger::Snapshot* part) { WriteHold(state, part->add_holds()); });
+    const auto dispatched = dispatches.find(state.ticket);
+    writer.Add([&](ledger::Snapshot* part) {
+      ledger::Snapshot::Hold* hold = part->add_holds();
+      WriteHold(state, hold);
+      if (dispatched != dispatches.end()) hold->set_dispatched(dispatched->second);
+    });
   });
   accounts.ExportEnded([&](const budget::EndedState& state) {
     writer.Add([&](ledger::Snapshot* part) {
@@ -243,10 +252,12 @@ std::string WriteSnapshot(const budget::Accounts& accounts, const estimates::Out
 }
 
 absl::Status ReadSnapshot(std::string_view bytes, const budget::Plan& plan, budget::Accounts* accounts,
-                          estimates::OutputEstimator* outputs, SnapshotCounts* counts) {
+                          estimates::OutputEstimator* outputs, SnapshotCounts* counts,
+                          OpenDispatches* dispatches) {
   if (bytes.size() > kMaxSnapshotBytes) return absl::DataLossError("the ledger's snapshot is too large");
   ledger::Snapshot rest;
-  if (const absl::Status status = Reader(bytes, plan, accounts).Run(&rest); !status.ok()) return status;
+  if (const absl::Status status = Reader(bytes, plan, accounts, dispatches).Run(&rest); !status.ok())
+    return status;
   counts->records = rest.records();
   counts->loads = rest.loads();
   counts->newest_nanos = rest.newest_nanos();

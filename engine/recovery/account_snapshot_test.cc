@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "policies/textproto.h"
 
@@ -98,13 +99,22 @@ TEST_F(SnapshotTest, RestoresAccountsHoldsAndCounts) {
   ASSERT_NO_FATAL_FAILURE(Fill(&before));
   estimates::OutputEstimator outputs(64);
   for (int i = 0; i < 100; ++i) outputs.Observe({1, 2, 3}, 40 + i % 5);
-  const std::string bytes = WriteSnapshot(before, outputs, {.records = 42, .loads = 3, .newest_nanos = kNow});
+  OpenDispatches whose;
+  for (const budget::HoldState& hold : Holds(before)) {
+    if (hold.phase != budget::HoldPhase::kHeld) whose[hold.ticket] = absl::StrCat("of ", hold.ticket);
+  }
+  const OpenDispatches expected = whose;
+  whose[12345] = "closed long ago";
+  const std::string bytes =
+      WriteSnapshot(before, outputs, {.records = 42, .loads = 3, .newest_nanos = kNow}, whose);
 
   budget::Accounts after{budget::Accounts::Options{}};
   after.Register(&plan_);
   estimates::OutputEstimator restored(64);
   SnapshotCounts counts;
-  ASSERT_TRUE(ReadSnapshot(bytes, plan_, &after, &restored, &counts).ok());
+  OpenDispatches read;
+  ASSERT_TRUE(ReadSnapshot(bytes, plan_, &after, &restored, &counts, &read).ok());
+  EXPECT_EQ(read, expected);
   EXPECT_EQ(counts.records, 42);
   EXPECT_EQ(counts.loads, 3u);
   EXPECT_EQ(counts.newest_nanos, kNow);

@@ -59,6 +59,9 @@ uint64_t Journal::Append(const ledger::DispatchedView& dispatched) {
 uint64_t Journal::Append(const ledger::VoidedView& voided) {
   return AppendFrame(ledger::VOIDED, voided, ledger::Reserve::kUse);
 }
+uint64_t Journal::Append(const ledger::PresumedFinalView& final) {
+  return AppendFrame(ledger::PRESUMED_FINAL, final, ledger::Reserve::kUse);
+}
 uint64_t Journal::Append(const ledger::ToppedUpView& topped_up) {
   return AppendFrame(ledger::TOPPED_UP, topped_up, ledger::Reserve::kLeave);
 }

@@ -37,6 +37,7 @@ class Journal {
   uint64_t Append(const ledger::RecordView& record);
   uint64_t Append(const ledger::DispatchedView& dispatched);
   uint64_t Append(const ledger::VoidedView& voided);
+  uint64_t Append(const ledger::PresumedFinalView& final);
   uint64_t Append(const ledger::ToppedUpView& topped_up);
   uint64_t Append(const ledger::PolicyLoadedView& loaded);
   uint64_t Append(const ledger::TaskEndedView& ended);

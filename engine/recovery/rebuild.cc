@@ -23,6 +23,14 @@ absl::Status Decode(const ledger::Frame& frame, View* view) {
   return ledger::Decode(frame.payload, view) ? absl::OkStatus() : Undecodable(frame);
 }
 
+// Of what a record charges, the part that the accounts had not counted before.
+budget::Amounts NotCounted(const ledger::RecordView& record, const budget::Amounts& charge) {
+  if (record.counted_nanos == 0 && record.counted_tokens == 0) return charge;
+  budget::Amounts counted =
+      budget::Amounts::Call(record.counted_nanos, record.counted_tokens, record.counted_output_tokens);
+  return Beyond(charge, counted);
+}
+
 }  // namespace
 
 std::string BudgetNames(const budget::Plan& plan) {
@@ -75,22 +83,60 @@ absl::Status Rebuilder::ApplyPolicyLoaded(const ledger::Frame& frame) {
   return absl::OkStatus();
 }
 
+void Rebuilder::NoteConflict(const ledger::Frame& frame, std::string_view what) {
+  if (conflicts_++ == 0) first_conflict_ = absl::StrCat("frame ", frame.sequence, ": ", std::string(what));
+}
+
+// The hold stays open: the call may still settle.
+void Rebuilder::ApplyPresumed(const ledger::Frame& frame, const ledger::RecordView& record) {
+  if (accounts_.ReplayPresumed(plan_, record.ticket, record.settled_nanos) || open_.contains(record.ticket))
+    return;
+  // Its dispatch was not written (the policy serves unrecorded): the record says as much.
+  const budget::Plan& plan = PlanUnder(record.policy_revision);
+  budget::Call call;
+  call.scope = ScopeOfView(record);
+  call.worst = call.likely =
+      budget::Amounts::Call(record.cost_nanos, record.input_tokens + record.output_tokens,
+                            record.output_tokens, StepsOf(record.attempt));
+  call.attempt = std::max(record.attempt, 1);
+  if (accounts_.ReplayDispatch(plan, record.ticket, call, record.settled_nanos).ok()) {
+    accounts_.ReplayPresumed(plan_, record.ticket, record.settled_nanos);
+    return;
+  }
+  accounts_.Charge(plan, call.scope, call.worst, record.settled_nanos);
+  NoteConflict(frame, absl::StrCat("call ", record.ticket,
+                                   " is presumed spent, but its place is taken; it is counted as spent"));
+}
+
 absl::Status Rebuilder::ApplyRecord(const ledger::Frame& frame) {
   ledger::RecordView record;
   if (!ledger::DecodeWithoutLists(frame.payload, &record)) return Undecodable(frame);
-  ++counts_.records;
   record.settled_nanos = Believed(record.settled_nanos);
   counts_.newest_nanos = std::max(counts_.newest_nanos, record.settled_nanos);
+  if ((record.flags & ledger::PRESUMED) != 0) {
+    ApplyPresumed(frame, record);
+    return absl::OkStatus();
+  }
+  ++counts_.records;
   if (record.cache_hit != ledger::CACHE_NONE) return absl::OkStatus();  // No model was called.
+  open_.erase(record.ticket);
   const budget::Amounts charge =
       budget::Amounts::Call(record.cost_nanos, record.input_tokens + record.output_tokens,
                             record.output_tokens, StepsOf(record.attempt));
+  const bool given_up = (record.flags & ledger::PARTIAL) != 0;
+  if (given_up && record.cost_nanos == 0 && record.input_tokens + record.output_tokens == 0) {
+    // Only the books had it: what was presumed spent was not.
+    accounts_.Void(plan_, record.ticket, record.settled_nanos);
+    return absl::OkStatus();
+  }
   const budget::SettleResult settled =
       accounts_.Settle(plan_, record.ticket, charge, true, record.settled_nanos);
   if (settled.status == budget::SettleStatus::kUnknownTicket) {
-    accounts_.Charge(PlanUnder(record.policy_revision), ScopeOfView(record), charge, record.settled_nanos);
+    const budget::Amounts rest = NotCounted(record, charge);
+    if (rest != budget::Amounts{})
+      accounts_.Charge(PlanUnder(record.policy_revision), ScopeOfView(record), rest, record.settled_nanos);
   }
-  if ((record.flags & ledger::USAGE_UNKNOWN) == 0) {
+  if (!given_up && (record.flags & ledger::USAGE_UNKNOWN) == 0) {
     outputs_.Observe(
         {HashModel(record.provider, record.model), HashName(record.request_class), HashName(record.feature)},
         record.output_tokens);
@@ -111,12 +157,30 @@ absl::Status Rebuilder::ApplyDispatched(const ledger::Frame& frame) {
                                      dispatched.held_output_tokens, StepsOf(dispatched.attempt));
   call.likely = call.worst;
   call.attempt = std::max(dispatched.attempt, 1);
-  const absl::Status replayed =
-      accounts_.ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
+  open_[dispatched.ticket] = std::string(frame.payload);
+  const auto replay = [&] {
+    return accounts_.ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
+  };
+  absl::Status replayed = replay();
   if (replayed.ok()) return replayed;
-  // The ticket's slot had been freed by an expiry, of which the log says nothing.
-  accounts_.Expire(plan_, dispatched.time_nanos);
-  return accounts_.ReplayDispatch(plan, dispatched.ticket, call, dispatched.time_nanos);
+  // Logs of versions up to 0.1.0 say nothing of an expiry that freed the ticket's slot.
+  accounts_.Expire(plan_, dispatched.time_nanos, 0);
+  replayed = replay();
+  if (replayed.ok()) return replayed;
+  // Two calls cannot have had one slot at the same time: the end of the earlier one is missing. It may have
+  // been billed.
+  if (const budget::Ticket earlier = accounts_.OpenInSlotOf(dispatched.ticket); earlier != 0) {
+    accounts_.ReplayPresumedFinal(plan_, earlier, dispatched.time_nanos);
+    open_.erase(earlier);
+    NoteConflict(frame, absl::StrCat("call ", dispatched.ticket, " was dispatched in the place of call ",
+                                     earlier, ", which never ended; that one is counted as spent"));
+    replayed = replay();
+    if (replayed.ok()) return replayed;
+  }
+  open_.erase(dispatched.ticket);
+  accounts_.Charge(plan, call.scope, call.worst, dispatched.time_nanos);
+  NoteConflict(frame, absl::StrCat(std::string(replayed.message()), "; it is counted as spent"));
+  return absl::OkStatus();
 }
 
 absl::Status Rebuilder::ApplyToppedUp(const ledger::Frame& frame) {
@@ -137,7 +201,7 @@ absl::Status Rebuilder::ApplyToppedUp(const ledger::Frame& frame) {
 
 absl::Status Rebuilder::Apply(const ledger::Frame& frame) {
   if (frame.type == 0) {
-    const absl::Status read = ReadSnapshot(frame.payload, plan_, &accounts_, &outputs_, &counts_);
+    const absl::Status read = ReadSnapshot(frame.payload, plan_, &accounts_, &outputs_, &counts_, &open_);
     if (read.ok()) CountBudgets(/*policy_revision=*/0, counts_.budgets);
     return read;
   }
@@ -153,6 +217,14 @@ absl::Status Rebuilder::Apply(const ledger::Frame& frame) {
       ledger::VoidedView voided;
       const absl::Status decoded = Decode(frame, &voided);
       if (decoded.ok()) accounts_.Void(plan_, voided.ticket, voided.time_nanos);
+      open_.erase(voided.ticket);
+      return decoded;
+    }
+    case ledger::PRESUMED_FINAL: {
+      ledger::PresumedFinalView final;
+      const absl::Status decoded = Decode(frame, &final);
+      if (decoded.ok()) accounts_.ReplayPresumedFinal(plan_, final.ticket, Believed(final.time_nanos));
+      open_.erase(final.ticket);
       return decoded;
     }
     case ledger::TASK_ENDED: {

@@ -5,12 +5,14 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "engine/budget/accounts.h"
 #include "engine/estimates/output_estimate.h"
 #include "engine/ledger/log.h"
+#include "engine/ledger/record.h"
 #include "engine/recovery/account_snapshot.h"
 
 namespace purser {
@@ -21,6 +23,10 @@ std::string BudgetNames(const budget::Plan& plan);
 // Rebuilds accounts, and what was learned, from a ledger's frames: accounts are a fold of the log. Every
 // settled record is a charge, every dispatched hold without a record stays open and is presumed spent when
 // its time is over.
+//
+// Frames that contradict each other do not stop it: it goes on with the reading in which the most is spent,
+// and counts them as conflicts. (Versions up to 0.1.0 wrote no frame when a call that had failed over was
+// voided.)
 //
 // A budget counts from zero from when a policy with it was loaded: what was dispatched or settled under a
 // policy without one of its name is no part of it, before and after a restart. Frames of versions that did
@@ -43,6 +49,13 @@ class Rebuilder {
 
   // Of all frames so far, those that a snapshot stands for included.
   const SnapshotCounts& counts() const { return counts_; }
+  // Frames that contradict what came before them, and the first of them in words: "frame 17: ...". Empty:
+  // none.
+  int64_t conflicts() const { return conflicts_; }
+  const std::string& first_conflict() const { return first_conflict_; }
+  // Of the dispatched holds that are still open.
+  const OpenDispatches& open_dispatches() const { return open_; }
+  OpenDispatches TakeOpenDispatches() { return std::move(open_); }
   // Frames since the snapshot.
   int64_t frames() const { return frames_; }
 
@@ -56,6 +69,8 @@ class Rebuilder {
   // `time_nanos` if it can be believed.
   int64_t Believed(int64_t time_nanos) const;
   void CountBudgets(uint64_t policy_revision, std::string budgets);
+  void ApplyPresumed(const ledger::Frame& frame, const ledger::RecordView& record);
+  void NoteConflict(const ledger::Frame& frame, std::string_view what);
 
   const budget::Plan& plan_;  // With all of its budgets.
   struct Loaded {
@@ -69,6 +84,9 @@ class Rebuilder {
   estimates::OutputEstimator& outputs_;
   SnapshotCounts counts_;
   int64_t frames_ = 0;
+  OpenDispatches open_;
+  int64_t conflicts_ = 0;
+  std::string first_conflict_;
 };
 
 }  // namespace purser

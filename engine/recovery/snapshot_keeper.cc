@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::chrono::seconds kBetweenLooks(1);
 constexpr int64_t kFramesPerAccount = 4;
+constexpr int64_t kAccountsPerSweep = 20'000;
 
 }  // namespace
 
@@ -68,8 +69,10 @@ absl::Status SnapshotKeeper::Keep() {
                            [&](const ledger::Frame& frame) { return rebuilder.Apply(frame); });
   if (!replayed.ok()) return replayed.status();
   // So that what ended by being idle is not carried from snapshot to snapshot.
-  accounts.Expire(plan, rebuilder.counts().newest_nanos);
-  const std::string bytes = WriteSnapshot(accounts, outputs, rebuilder.counts());
+  // Holds stay as they are: when they expire is the engine's to say, and in the log.
+  accounts.Expire(plan, rebuilder.counts().newest_nanos, kAccountsPerSweep,
+                  [](const budget::ExpiringHold&) { return false; });
+  const std::string bytes = WriteSnapshot(accounts, outputs, rebuilder.counts(), rebuilder.open_dispatches());
   if (const absl::Status kept = journal_.WriteSnapshot(through, bytes); !kept.ok()) return kept;
   kept_through_.store(through, std::memory_order_relaxed);
   accounts_.store(accounts.account_count(), std::memory_order_relaxed);

@@ -250,4 +250,11 @@ std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t 
   return ok ? revision : nullptr;
 }
 
+int Revision::FindRequestClass(std::string_view name) const {
+  for (size_t i = 0; i < request_classes_.size(); ++i) {
+    if (request_classes_[i].name == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 }  // namespace purser

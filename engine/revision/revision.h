@@ -94,6 +94,8 @@ class Revision {
   const RequestClass& request_class(int index) const {
     return index < 0 ? no_class_ : request_classes_[index];
   }
+  // -1: the policy has no class of this name.
+  int FindRequestClass(std::string_view name) const;
   int64_t expected_output_tokens() const { return expected_output_tokens_; }
   // Tells revisions apart, whatever is in them and wherever they are. Never 0.
   uint64_t serial() const { return serial_; }
