@@ -20,7 +20,7 @@ struct SnapshotCounts {
   uint32_t loads = 0;
   int64_t newest_nanos = 0;
   // Of the last policy loaded, as in its frame (see PlanOf). Empty: not known.
-  std::string budgets;
+  std::string budgets{};
 };
 
 // Larger ones (some 15 million accounts) are not read, and so should not be kept: reading the log is slower,

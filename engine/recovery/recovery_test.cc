@@ -379,7 +379,9 @@ TEST_F(RecoveryTest, ABudgetOfANewNameCountsFromZeroBeforeAndAfterARestart) {
   const auto spend = [&](bool dispatch) {
     engine->Decide(ThousandTokens(), &decision);
     ASSERT_EQ(decision.action, Action::kDispatch) << decision.reason;
-    if (dispatch) ASSERT_TRUE(engine->MarkDispatched(decision.ticket));
+    if (dispatch) {
+      ASSERT_TRUE(engine->MarkDispatched(decision.ticket));
+    }
     ASSERT_EQ(SettleWith(engine.get(), decision.ticket, 1000, 500).result, SettleResult::kSettled);
   };
   const auto reload = [&](const std::string& text) {
