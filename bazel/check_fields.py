@@ -38,7 +38,6 @@ EXCEPTIONS = {
     "RecordView.saved_prompt_cache_nanos": LATER,
     "RecordView.saved_clamp_nanos": LATER,
     "AdjustedView.ticket": "reports and SQLite take corrections of one call; `purser reconcile` books only whole days",
-    "AdjustedView.reason": FOR_AUDIT,
     "ToppedUpView.reason": FOR_AUDIT,
     "PolicyLoadedView.name": FOR_AUDIT,
     "PolicyLoadedView.price_revision": FOR_AUDIT,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/cli/ledger_copy.h"
 #include "engine/cli/request_file.h"
 #include "engine/cli/verbs.h"
 
@@ -31,7 +32,13 @@ void Explain(const ExplainArguments& arguments) {
   options.keep_cache = false;
   options.source.policy_file = arguments.policy;
   options.source.price_books = arguments.prices;
-  options.ledger_dir = arguments.ledger;
+  std::unique_ptr<LedgerCopy> copy;  // Outlives the engine.
+  if (!arguments.ledger.empty()) {
+    absl::StatusOr<std::unique_ptr<LedgerCopy>> made = LedgerCopy::Of(arguments.ledger);
+    if (!made.ok()) Fail("explain", std::string(made.status().message()));
+    copy = *std::move(made);
+    options.ledger_dir = copy->directory();
+  }
   const absl::StatusOr<std::unique_ptr<Engine>> engine = Engine::Open(options);
   if (!engine.ok()) Fail("explain", std::string(engine.status().message()));
   std::printf("%s", (*engine)->Explain((*file)->request()).text.c_str());
@@ -47,7 +54,8 @@ void AddExplainVerb(Verb app) {
       .TakesMany();
   verb.Add("--request", &arguments->request, "One request as JSON, in the fields of policies/trace.proto")
       .Required();
-  verb.Add("--ledger", &arguments->ledger, "Ledger whose accounts the budgets have");
+  verb.Add("--ledger", &arguments->ledger,
+           "Ledger whose accounts the budgets have; it may be in use and is only read (a copy is made)");
   verb.Footer(
       "Example: echo '{\"tenant\":\"acme\",\"messages\":[{\"role\":\"user\",\"content\":\"Prove it.\"}]}' > "
       "r.json &&\n"

@@ -1,4 +1,4 @@
-// purser ledger verify|dump|export|compact LEDGER: is it whole, and what is in it.
+// purser ledger verify|dump|export|undo|compact LEDGER: is it whole, and what is in it.
 
 #include <cstdio>
 #include <filesystem>
@@ -14,12 +14,14 @@
 #include "engine/economics/record_export.h"
 #include "engine/economics/sqlite_export.h"
 #include "engine/ledger/compaction.h"
+#include "engine/ledger/log.h"
 #include "engine/ledger/log_replay.h"
 #include "engine/ledger/log_scanner.h"
 #include "engine/ledger/record_json.h"
 #include "engine/ledger/record_reader.h"
 #include "engine/recovery/journal.h"
 #include "engine/recovery/rebuild.h"
+#include "policies/amount.h"
 #include "policies/decimal.h"
 #include "policies/textproto.h"
 #include "purser/record.pb.h"
@@ -193,6 +195,65 @@ void Compact(const CompactCommand& command) {
   std::printf("\n");
 }
 
+struct UndoCommand {
+  std::string ledger, corrections;
+  bool write = false;
+};
+
+// Takes back the corrections that one `reconcile --book --write` booked: what is left of each is booked with
+// the opposite sign. What was taken back already is not taken back again.
+void Undo(const UndoCommand& command) {
+  const auto fail = [](const absl::Status& status) { Fail("ledger undo", std::string(status.message())); };
+  struct Left {
+    int64_t nanos = 0, time_nanos = 0;
+  };
+  std::map<std::string, Left> left;
+  const std::string booked = command.corrections + " ", undone = "undo " + command.corrections;
+  auto scanner = ledger::LogScanner::Open(command.ledger);
+  if (!scanner.ok()) fail(scanner.status());
+  ledger::Frame frame;
+  while (true) {
+    const absl::StatusOr<bool> more = (*scanner)->Next(&frame);
+    if (!more.ok()) fail(more.status());
+    if (!*more) break;
+    ledger::AdjustedView adjusted;
+    if (frame.type != ledger::ADJUSTED || !Decode(frame.payload, &adjusted)) continue;
+    if (!adjusted.reason.starts_with(booked) && adjusted.reason != undone) continue;
+    Left& sum = left[std::string(adjusted.request_id)];
+    sum.nanos += adjusted.delta_nanos;
+    sum.time_nanos = adjusted.time_nanos;
+  }
+  if (left.empty()) {
+    Fail("ledger undo", command.ledger + ": no corrections are named \"" + command.corrections +
+                            "\"; `purser reconcile --book --write` said their name");
+  }
+  std::erase_if(left, [](const auto& one) { return one.second.nanos == 0; });
+  for (const auto& [id, sum] : left) std::printf("%s  %s\n", id.c_str(), FormatUsd(-sum.nanos).c_str());
+  if (left.empty()) {
+    std::printf("%s is taken back already; nothing was written\n", command.corrections.c_str());
+    return;
+  }
+  const std::string count = PluralOf(static_cast<int64_t>(left.size()), "correction", "corrections");
+  if (!command.write) {
+    std::printf("%s would be taken back; nothing was written. Add --write to do it.\n", count.c_str());
+    return;
+  }
+  scanner->reset();
+  auto log = ledger::Log::Open(command.ledger, {}, nullptr);
+  if (!log.ok()) fail(log.status());
+  ledger::Encoder encode;
+  for (const auto& [id, sum] : left) {
+    ledger::AdjustedView adjusted;
+    adjusted.request_id = id;
+    adjusted.delta_nanos = -sum.nanos;
+    adjusted.reason = undone;
+    adjusted.time_nanos = sum.time_nanos;
+    if ((*log)->Append(ledger::ADJUSTED, encode(adjusted)) == 0) fail((*log)->status());
+  }
+  if (const absl::Status synced = (*log)->Sync(); !synced.ok()) fail(synced);
+  std::printf("%s taken back\n", count.c_str());
+}
+
 }  // namespace
 
 void AddLedgerVerb(Verb app) {
@@ -222,6 +283,13 @@ void AddLedgerVerb(Verb app) {
   exported.AddFlag("--line-items", &options->line_items, "A table of every line item, too");
   exported.Footer("Example: purser ledger export runs/ledger --sqlite books.sqlite");
   exported.Run([options] { Export(*options); });
+  auto undoing = std::make_shared<UndoCommand>();
+  Verb undo = verb.AddVerb("undo", "Take back the corrections that `purser reconcile` booked");
+  undo.Add("LEDGER", &undoing->ledger, "Ledger directory").Required();
+  undo.Add("NAME", &undoing->corrections, "The name that `purser reconcile --book --write` said").Required();
+  undo.AddFlag("--write", &undoing->write, "Do it; without this, say what would be taken back");
+  undo.Footer("Example: purser ledger undo runs/ledger reconcile-20260402T091500.000000Z --write");
+  undo.Run([undoing] { Undo(*undoing); });
   auto compacting = std::make_shared<CompactCommand>();
   Verb compact = verb.AddVerb("compact", "Compress the closed segments of a ledger that no engine has open");
   compact.Add("LEDGER", &compacting->ledger, "Ledger directory").Required();

@@ -2,17 +2,23 @@
 
 #include "engine/economics/reconcile.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "engine/cli/report_text.h"
 #include "engine/cli/table.h"
 #include "engine/cli/verbs.h"
 #include "engine/ledger/log.h"
 #include "engine/ledger/record_json.h"
+#include "engine/pricing/price_book.h"
 #include "policies/amount.h"
 #include "policies/read_file.h"
 
@@ -23,12 +29,40 @@ using economics::InvoiceFormat;
 using economics::ReconcileRow;
 
 struct ReconcileCommand {
-  std::string ledger, openai, anthropic, focus, provider;
+  std::string ledger, openai, anthropic, focus, provider, currency;
+  std::vector<std::string> prices, models;
   double tolerance_percent = 1;
   bool json = false;
   bool all = false;
   bool book = false;
+  bool write = false;
 };
+
+// What names stand for the same model: what --model says, then what the price books resolve.
+std::function<std::string(std::string_view)> NamesOf(const ReconcileCommand& command,
+                                                     const std::string& provider) {
+  std::map<std::string, std::string, std::less<>> stated;
+  for (const std::string& pair : command.models) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size())
+      Fail("reconcile",
+           "--model: expected BILLED=BOOKED, such as gpt-4o-2024-08-06=gpt-4o, not \"" + pair + "\"");
+    stated[pair.substr(0, equals)] = pair.substr(equals + 1);
+  }
+  std::shared_ptr<const pricing::PriceBook> book;
+  if (!command.prices.empty()) {
+    auto loaded = pricing::PriceBook::Load(command.prices);
+    if (!loaded.ok()) Fail("reconcile", std::string(loaded.status().message()));
+    book = *std::move(loaded);
+  }
+  return [stated = std::move(stated), book = std::move(book), provider](std::string_view model) {
+    const auto found = stated.find(model);
+    const std::string name = found == stated.end() ? std::string(model) : found->second;
+    if (book == nullptr) return name;
+    const auto prices = book->Resolve(name, provider);
+    return prices.ok() ? std::string((*prices)->id) : name;
+  };
+}
 
 std::string ReadOrFail(const std::string& path) {
   absl::StatusOr<std::string> text = ReadWholeFile(path);
@@ -38,13 +72,15 @@ std::string ReadOrFail(const std::string& path) {
 
 std::vector<ReconcileRow> Compare(const ReconcileCommand& command, const std::string& file,
                                   InvoiceFormat format) {
-  auto invoice = economics::ReadInvoice(ReadOrFail(file), format);
+  auto invoice = economics::ReadInvoice(ReadOrFail(file), format, command.currency);
   if (!invoice.ok()) Fail("reconcile", file + ": " + std::string(invoice.status().message()));
   std::string provider = command.provider;
   if (provider.empty() && format == InvoiceFormat::kOpenAi) provider = "openai";
   if (provider.empty() && format == InvoiceFormat::kAnthropic) provider = "anthropic";
-  economics::Reconciliation reconciliation(
-      *std::move(invoice), {.provider = provider, .tolerance_share = command.tolerance_percent / 100});
+  economics::Reconciliation reconciliation(*std::move(invoice),
+                                           {.provider = provider,
+                                            .tolerance_share = command.tolerance_percent / 100,
+                                            .name_of = NamesOf(command, provider)});
   auto reader = ledger::RecordReader::Open(command.ledger);
   if (!reader.ok()) Fail("reconcile", std::string(reader.status().message()));
   ledger::Entry entry;
@@ -64,17 +100,18 @@ int64_t LastMomentOf(const std::string& day) {
   return absl::ToUnixNanos(begin + absl::Hours(24)) - 1;
 }
 
-// One Adjusted event per day and model, so that the books say what was billed.
-int64_t Book(const ReconcileCommand& command, const std::string& file,
+// One Adjusted event per day and model, so that the books say what was billed. All of them carry one name, by
+// which `purser ledger undo` finds them.
+int64_t Book(const ReconcileCommand& command, const std::string& file, const std::string& corrections,
              const std::vector<ReconcileRow>& rows) {
   auto log = ledger::Log::Open(command.ledger, {}, nullptr);
   if (!log.ok()) Fail("reconcile", std::string(log.status().message()));
   ledger::Encoder encode;
+  const std::string reason = absl::StrCat(corrections, " invoice ", file);
   int64_t booked = 0;
   for (const ReconcileRow& row : rows) {
     if (row.correction_nanos == 0) continue;
     const std::string id = economics::Reconciliation::CorrectionId(row.key);
-    const std::string reason = "invoice " + file;
     ledger::AdjustedView adjusted;
     adjusted.request_id = id;
     adjusted.delta_nanos = row.correction_nanos;
@@ -160,10 +197,21 @@ void Reconcile(const ReconcileCommand& command) {
   } else {
     Print(rows, command.all);
   }
-  if (command.book) {
-    const int64_t booked = Book(command, file, rows);
-    std::fprintf(stderr, "%lld corrections booked\n", static_cast<long long>(booked));
+  if (!command.book) return;
+  if (const absl::Status may = economics::MayBook(rows); !may.ok())
+    Fail("reconcile", absl::StrCat("nothing is booked: ", file, ": ", may.message()));
+  const auto corrections = std::count_if(rows.begin(), rows.end(),
+                                         [](const ReconcileRow& row) { return row.correction_nanos != 0; });
+  if (!command.write) {
+    std::fprintf(stderr, "%lld corrections would be booked; nothing was written. Add --write to book them.\n",
+                 static_cast<long long>(corrections));
+    return;
   }
+  const std::string name =
+      "reconcile-" + absl::FormatTime("%Y%m%dT%H%M%E6SZ", absl::Now(), absl::UTCTimeZone());
+  const int64_t booked = Book(command, file, name, rows);
+  std::fprintf(stderr, "%lld corrections booked; `purser ledger undo %s %s` takes them back\n",
+               static_cast<long long>(booked), command.ledger.c_str(), name.c_str());
 }
 
 }  // namespace
@@ -181,7 +229,13 @@ void AddReconcileVerb(Verb app) {
   verb.Add("--tolerance", &command->tolerance_percent, "Per cent that still count as matched (default 1)");
   verb.AddFlag("--all", &command->all, "Show what matched, too");
   verb.AddFlag("--json", &command->json, "One JSON object per day and model; amounts are exact");
-  verb.AddFlag("--book", &command->book, "Book the difference of each day and model as a correction");
+  verb.Add("--prices", &command->prices, "Price books that say which names are the same model").TakesMany();
+  verb.Add("--model", &command->models, "BILLED=BOOKED: two names of the same model; may be repeated");
+  verb.Add("--currency", &command->currency, "USD, where the bill does not say that its amounts are dollars");
+  Option book =
+      verb.AddFlag("--book", &command->book,
+                   "Say which corrections would make the books say what was billed; writes nothing");
+  verb.AddFlag("--write", &command->write, "With --book: book the corrections").Needs(book);
   verb.Footer("Example: purser reconcile runs/ledger --openai usage-march.csv");
   verb.Run([command] { Reconcile(*command); });
 }

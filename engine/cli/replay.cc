@@ -2,11 +2,13 @@
 
 #include <cstdio>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "engine/cli/booked_calls.h"
 #include "engine/cli/replay_run.h"
 #include "engine/cli/table.h"
 #include "engine/cli/trace_file.h"
@@ -26,6 +28,7 @@ struct ReplayArguments {
   std::vector<std::string> prices;
   std::string trace;
   std::string ledger;
+  bool again = false;
   std::string shadow;
   bool json = false;
   double rate = 0;
@@ -228,9 +231,26 @@ void Print(const ReplayTotals& totals, const ReplayArguments& arguments) {
   }
 }
 
+// A call that the ledger has booked would count twice.
+void RefuseBooked(const ReplayArguments& arguments, const std::vector<TracedCall>& trace) {
+  std::set<std::string> ids;
+  for (const TracedCall& traced : trace) {
+    if (!traced.call.request_id().empty()) ids.insert(traced.call.request_id());
+  }
+  const absl::StatusOr<std::set<std::string>> booked = BookedCalls(arguments.ledger, ids);
+  if (!booked.ok()) Fail("replay", std::string(booked.status().message()));
+  if (booked->empty()) return;
+  Fail("replay",
+       absl::StrCat(arguments.ledger, ": has booked ", booked->size(), " of the ", ids.size(),
+                    " request ids of ", arguments.trace, " already, \"", *booked->begin(),
+                    "\" for instance; nothing was written. Give another --ledger, or --again to book "
+                    "them a second time"));
+}
+
 void Replay(const ReplayArguments& arguments) {
   const absl::StatusOr<std::vector<TracedCall>> trace = ReadTrace(arguments.trace);
   if (!trace.ok()) Fail("replay", std::string(trace.status().message()));
+  if (!arguments.ledger.empty() && !arguments.again) RefuseBooked(arguments, *trace);
   ManualClock clock(trace->empty() ? 0 : trace->front().time_nanos);
   Options options;
   options.keep_cache = false;
@@ -274,7 +294,10 @@ void AddReplayVerb(Verb app) {
       .TakesMany();
   verb.Add("--trace", &arguments->trace, "Recorded calls, one JSON object per line (policies/trace.proto)")
       .Required();
-  verb.Add("--ledger", &arguments->ledger, "Directory to book the calls in");
+  Option ledger =
+      verb.Add("--ledger", &arguments->ledger, "Directory to book the calls in; it is written to");
+  verb.AddFlag("--again", &arguments->again, "Book calls that the ledger has booked already a second time")
+      .Needs(ledger);
   verb.Add("--shadow", &arguments->shadow,
            "Policy to watch beside: what it would have done, and the difference in dollars");
   verb.AddFlag("--json", &arguments->json, "One JSON object instead of tables");

@@ -2,6 +2,7 @@
 #define PURSER_ENGINE_ECONOMICS_RECONCILE_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,12 +45,20 @@ struct Used {
 };
 using Invoice = std::map<InvoiceKey, Used>;
 
-// INVALID_ARGUMENT names the missing column, or the line and field that cannot be read.
-absl::StatusOr<Invoice> ReadInvoice(std::string_view text, InvoiceFormat format);
+// Amounts are dollars because the file says so: by its column of currencies (amount_currency, currency,
+// BillingCurrency) or the name of its column of costs (cost_usd). `currency` ("USD") is what the caller
+// states where the file says nothing. A day and model with an empty cell of cost has no cost here.
+// INVALID_ARGUMENT names the missing column, the line and field that cannot be read, or the currency that is
+// not dollars: nothing is converted here.
+absl::StatusOr<Invoice> ReadInvoice(std::string_view text, InvoiceFormat format,
+                                    std::string_view currency = "");
 
 struct ReconcileOptions {
   std::string provider;           // Only the ledger's calls to it. Empty: all.
   double tolerance_share = 0.01;  // Differences up to this count as matched.
+  // The name that a model's rows stand under, of the bill and of the ledger: "gpt-4o-2024-08-06" -> "gpt-4o".
+  // Empty: every name stands for itself.
+  std::function<std::string(std::string_view model)> name_of = nullptr;
 };
 
 struct ReconcileRow {
@@ -70,6 +79,12 @@ struct ReconcileRow {
   int64_t presumed_not_billed_nanos() const;
 };
 
+// Whether the corrections of these rows can be booked. FAILED_PRECONDITION, naming the days and models, if
+// nothing was billed that the books know, a model stands on one side only (it may have another name on the
+// other), or a row of the bill states no amount: a correction would then take real spending out of the books
+// or count it twice.
+absl::Status MayBook(const std::vector<ReconcileRow>& rows);
+
 // Not thread-safe. Only days that the invoice covers, from its first to its last, are held against it.
 class Reconciliation {
  public:
@@ -87,7 +102,9 @@ class Reconciliation {
   struct Booked {
     int64_t calls = 0, tokens = 0, cost_nanos = 0, presumed_nanos = 0;
   };
-  const Invoice invoice_;
+  std::string NameOfModel(std::string_view model) const;
+
+  Invoice invoice_;
   const ReconcileOptions options_;
   std::string first_day_, last_day_;
   std::map<InvoiceKey, Booked> booked_;

@@ -76,9 +76,9 @@ TEST(ReconcileTest, AnthropicsUsageReport) {
 
 TEST(ReconcileTest, PresumedSpendIsResolvedByWhatWasBilled) {
   const auto invoice = ReadInvoice(
-      "ChargePeriodStart,ResourceId,BilledCost,ConsumedQuantity,ConsumedUnit\n"
-      "2026-03-02T00:00:00Z,gpt-4o,0.000001,100,Tokens\n"
-      "2026-03-02T00:00:00Z,gpt-4o,0.0000005,,Requests\n",
+      "ChargePeriodStart,ResourceId,BilledCost,BillingCurrency,ConsumedQuantity,ConsumedUnit\n"
+      "2026-03-02T00:00:00Z,gpt-4o,0.000001,USD,100,Tokens\n"
+      "2026-03-02T00:00:00Z,gpt-4o,0.0000005,USD,,Requests\n",
       InvoiceFormat::kFocus);
   ASSERT_TRUE(invoice.ok()) << invoice.status();
   Reconciliation reconciliation(*invoice, {});
@@ -116,9 +116,22 @@ TEST(ReconcileTest, WhatCannotBeReadIsNamed) {
       {"start_time,model\n1,2\n", "expected columns of tokens"},
       {"start_time,model,input_tokens\n1772409600,gpt\n", "line 2 has 2 fields, the header 3"},
       {"start_time,model,input_tokens\n1772409600,gpt,-5\n",
-       "line 2, input_tokens: expected a count, not \"-5\""},
+       "line 2, input_tokens: expected a count, digits only, not \"-5\""},
       {"start_time,model,input_tokens\nyesterday,gpt,5\n", "line 2, start_time: expected a date"},
-      {"start_time,model,amount_value\n1772409600,gpt,cheap\n", "line 2, amount_value: expected an amount"},
+      {"start_time,model,cost_usd\n1772409600,gpt,cheap\n", "line 2, cost_usd: expected an amount"},
+      {"start_time,model,amount_value\n1772409600,gpt,5\n",
+       "line 2, amount_value: the currency is not stated; expected a column of currencies"},
+      {"start_time,model,amount_value,amount_currency\n1772409600,gpt,5,\n",
+       "line 2, amount_value: the currency is not stated; expected USD in amount_currency"},
+      {"start_time,model,amount_value,amount_currency\n1772409600,gpt,5,eur\n",
+       "line 2, amount_currency: expected USD; convert the amounts first, not \"eur\""},
+      {"start_time,model,cost_usd,currency\n1772409600,gpt,5,EUR\n", "line 2, currency: expected USD"},
+      {"start_time,model,input_tokens\n20260302,gpt,5\n", "line 2, start_time: expected a date"},
+      {"start_time,model,input_tokens\n1772409600000,gpt,5\n", "line 2, start_time: expected a date"},
+      {"start_time,model,input_tokens\n2026-3-2,gpt,5\n", "line 2, start_time: expected a date"},
+      {"start_time,model,input_tokens\n2026-03-020,gpt,5\n", "line 2, start_time: expected a date"},
+      {"start_time,model,cost_usd\n1772409600,gpt,9000000000\n1772409600,gpt,9000000000\n",
+       "line 3, cost_usd: the sum of its day and model is beyond"},
       {"start_time,model,input_tokens\n1772409600,\"gpt,5\n", "line 2: a quote is never closed"},
       {"start_time,model,input_tokens\n1772409600,,5\n", "no row of a model"},
   };
@@ -127,6 +140,79 @@ TEST(ReconcileTest, WhatCannotBeReadIsNamed) {
     ASSERT_FALSE(invoice.ok()) << c.text;
     EXPECT_NE(std::string(invoice.status().message()).find(c.says), std::string::npos) << invoice.status();
   }
+}
+
+TEST(ReconcileTest, EveryDirtyNumberIsRefusedByLineAndColumn) {
+  for (const char* dirty : {"0,50", "4,99", "1,250.00", "1.250,00", "5 USD", "\u20ac5", "nan", "inf", "0x10",
+                            " 5", "5 ", "1'000", "1_000", "--5", "5-", "(5)", "five", "1e999"}) {
+    for (const char* column : {"cost_usd", "num_model_requests", "input_tokens"}) {
+      const std::string text =
+          std::string("date,model,") + column + (std::string(column) == "cost_usd" ? "" : ",cost_usd") +
+          "\n2026-03-02,gpt,\"" + dirty + "\"" + (std::string(column) == "cost_usd" ? "" : ",1") + "\n";
+      const auto invoice = ReadInvoice(text, InvoiceFormat::kOpenAi);
+      ASSERT_FALSE(invoice.ok()) << column << ' ' << dirty;
+      const std::string says(invoice.status().message());
+      EXPECT_EQ(says.find(std::string("line 2, ") + column + ": expected"), 0u) << says;
+    }
+  }
+}
+
+TEST(ReconcileTest, AmountsAreExactAndRoundHalfAwayFromZero) {
+  const struct {
+    const char* text;
+    int64_t nanos;
+  } kCases[] = {{"0.50", 500'000'000},
+                {"$1250.00", 1'250'000'000'000},
+                {"-0.07", -70'000'000},
+                {"0.0000000005", 1},
+                {"0.00000000049999", 0},
+                {"-0.0000000005", -1},
+                {"8999999999.0000000014", 8'999'999'999'000'000'001}};
+  for (const auto& c : kCases) {
+    const auto invoice = ReadInvoice(std::string("date,model,amount\n2026-03-02,gpt,") + c.text + "\n",
+                                     InvoiceFormat::kOpenAi, "usd");
+    ASSERT_TRUE(invoice.ok()) << invoice.status();
+    EXPECT_EQ(invoice->begin()->second.cost_nanos, c.nanos) << c.text;
+  }
+}
+
+std::string WhyNotBooked(const std::string& bill, const std::vector<const char*>& models) {
+  const auto invoice = ReadInvoice(bill, InvoiceFormat::kOpenAi);
+  EXPECT_TRUE(invoice.ok()) << invoice.status();
+  Reconciliation reconciliation(*invoice, {});
+  for (const char* model : models) reconciliation.Add(Call("openai", model, 0, 5, 5, 1'000'000'000));
+  return std::string(MayBook(reconciliation.Rows()).message());
+}
+
+TEST(ReconcileTest, NothingIsBookedFromABillThatDoesNotKnowTheBooks) {
+  const std::string head = "date,model,cost_usd\n";
+  EXPECT_EQ(WhyNotBooked(head + "2026-03-02,gpt-4o,0.5\n", {"gpt-4o"}), "");
+  // Dated names of what the books have under another.
+  const std::string dated = WhyNotBooked(head + "2026-03-02,gpt-4o-2024-08-06,0.5\n", {"gpt-4o"});
+  EXPECT_NE(dated.find("no model of the bill is in the ledger"), std::string::npos) << dated;
+  EXPECT_NE(dated.find("does not have: gpt-4o-2024-08-06"), std::string::npos) << dated;
+  const std::string one = WhyNotBooked(head + "2026-03-02,gpt-4o,0.5\n", {"gpt-4o", "o3"});
+  EXPECT_NE(one.find("booked but in no row of the bill: o3"), std::string::npos) << one;
+  // Without amounts, in the whole file or in a part of it.
+  const std::string counts = WhyNotBooked("date,model,input_tokens\n2026-03-02,gpt-4o,5\n", {"gpt-4o"});
+  EXPECT_NE(counts.find("states no amount for 2026-03-02 gpt-4o"), std::string::npos) << counts;
+  const std::string part = WhyNotBooked(head + "2026-03-02,gpt-4o,0.5\n2026-03-02,gpt-4o,\n", {"gpt-4o"});
+  EXPECT_NE(part.find("states no amount for 2026-03-02 gpt-4o"), std::string::npos) << part;
+}
+
+TEST(ReconcileTest, NamesOfTheSameModelStandTogetherOnBothSides) {
+  const auto invoice = ReadInvoice(
+      "date,model,cost_usd\n2026-03-02,gpt-4o-2024-08-06,0.5\n2026-03-02,gpt-4o-2024-11-20,0.25\n",
+      InvoiceFormat::kOpenAi);
+  ASSERT_TRUE(invoice.ok()) << invoice.status();
+  Reconciliation reconciliation(*invoice, {.provider = "", .name_of = [](std::string_view model) {
+                                             return std::string(model.substr(0, 6));
+                                           }});
+  reconciliation.Add(Call("openai", "gpt-4o", 0, 5, 5, 1'000'000'000));
+  const std::vector<ReconcileRow> rows = reconciliation.Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].correction_nanos, -250'000'000);
+  EXPECT_TRUE(MayBook(rows).ok());
 }
 
 TEST(CsvTest, ReadsWhatSpreadsheetsWrite) {
