@@ -549,11 +549,12 @@ class FullDiskTest : public EngineTest {
     });
   }
   // Calls until nothing more is granted, or (under a policy that serves on) booked.
-  static int CallUntilFull(Engine* engine, Decision* decision, size_t id_bytes = 10'000) {
+  static int CallUntilFull(Engine* engine, Decision* decision, size_t id_bytes = kMaxDimensionBytes) {
     for (int calls = 0; calls < 1'000'000; ++calls) {
       Request request = ThousandTokens();
-      const std::string id(id_bytes, 'i');  // A few hundred of 10,000 fill the space that is allocated ahead.
-      request.id = id;
+      // A few thousand of the longest fill the space that is allocated ahead.
+      const std::string id(id_bytes, 'i');
+      request.id = request.feature = request.use_case = request.session = request.team = request.release = id;
       request.customer = "";  // No cap but the task's.
       engine->Decide(request, decision);
       if (decision->action == Action::kRefuse) return calls;
@@ -716,12 +717,12 @@ TEST_F(FailedReloadTest, ChangesNothingWhicheverStepFails) {
   };
   auto engine = OpenNamed("first", Caching(kept, "EXACT"), &files_);
   std::vector<Ticket> tickets;
-  const std::string id(10'000, 'i');
+  const std::string id(kMaxDimensionBytes, 'i');
   Decision decision;
   for (int i = 0; i < 40; ++i) {
     Request request = ThousandTokens();
     request.customer = "";
-    request.id = id;
+    request.id = request.feature = request.use_case = request.session = request.team = request.release = id;
     engine->Decide(request, &decision);
     ASSERT_TRUE(engine->MarkDispatched(decision.ticket)) << decision.reason;
     tickets.push_back(decision.ticket);
