@@ -104,7 +104,7 @@ struct Request : Dimensions {
       0;  // Of the input, what the caller asks the provider to keep in its prompt cache.
 
   // Constraints.
-  std::string_view region{};        // Where the call has to run. Empty: anywhere.
+  std::string_view region{};  // Where the call has to run: "eu" takes "eu-west-1" as well. Empty: anywhere.
   std::string_view data_policy{};   // What the model has to be cleared for. Empty: nothing.
   std::string_view service_tier{};  // Forces one of the provider's price lists. Empty: the candidate's.
   int32_t latency_limit_ms = 0;     // 0: none.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "engine/base/saturating.h"
 #include "engine/calls/cache_query.h"
 #include "engine/calls/decide_scratch.h"
 #include "engine/calls/engine_impl.h"
@@ -262,7 +263,9 @@ void EngineImpl::KeepPending(const Revision& revision, const Request& request, i
   call->expected_nanos = scratch.expected_nanos;
   call->held_nanos = scratch.worst_nanos;
   call->held_output_tokens = scratch.max_output_tokens;
-  call->held_tokens = scratch.most_input_tokens[scratch.chosen] + scratch.max_output_tokens;
+  call->held_tokens = AddSaturating(scratch.most_input_tokens[scratch.chosen], scratch.max_output_tokens);
+  call->quoted = scratch.QuoteInputOf(scratch.chosen);
+  call->quoted.region = {};
   call->input_tokens = scratch.input_tokens[scratch.chosen];
   call->uncorrected_input_tokens =
       scratch.counted_by_caller ? 0 : scratch.family_tokens[static_cast<int>(candidate.family)];

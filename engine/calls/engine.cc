@@ -367,21 +367,24 @@ bool EngineImpl::Extend(Ticket ticket, int64_t more_output_tokens) {
   const Revision& revision = *call->revision;
   const Revision::Candidate& candidate = revision.candidates()[call->candidate];
   const int64_t now = Now(call->request.View());
-  // At the rates of the whole call as it is now held.
-  pricing::QuoteInput input;
-  input.input_tokens = input.most_input_tokens = call->held_tokens - call->held_output_tokens;
-  input.most_output_tokens = call->held_output_tokens + more_output_tokens;
-  input.time_nanos = call->decided_nanos;
+  // The whole call, as it was quoted and with more output.
+  pricing::QuoteInput input = call->quoted;
+  input.region = call->request.View().region;
+  input.most_output_tokens = AddSaturating(call->held_output_tokens, more_output_tokens);
   const pricing::Quote quote = pricing::MakeQuote(call->batch ? candidate.batch : candidate.priced, input);
+  if (!quote.priced && !revision.policy().routing().allow_unpriced()) {
+    pending_.Publish(call, ticket);
+    return false;
+  }
   const int64_t more_nanos = std::max<int64_t>(quote.worst_nanos - call->held_nanos, 0);
   budget::Amounts more =
       budget::Amounts::Call(more_nanos, more_output_tokens, more_output_tokens, /*steps=*/0);
   more[budget::Dimension::kRequests] = 0;
   bool held = accounts_->Extend(revision.plan(), ticket, more, now).status == budget::HoldStatus::kHeld;
   if (held) {
-    call->held_nanos += more_nanos;
-    call->held_tokens += more_output_tokens;
-    call->held_output_tokens += more_output_tokens;
+    call->held_nanos = AddSaturating(call->held_nanos, more_nanos);
+    call->held_tokens = AddSaturating(call->held_tokens, more_output_tokens);
+    call->held_output_tokens = AddSaturating(call->held_output_tokens, more_output_tokens);
     // What cannot be found again after a crash is not granted; until the call settles it stays set aside.
     if (call->dispatched) held = LogDispatch(*call, call->request.View(), ticket, now);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/saturating.h"
 #include "engine/revision/request_fields.h"
 
 namespace purser {
@@ -92,8 +93,9 @@ class HoldSearch {
     call_.scope.provider = candidate.provider;
     call_.scope.model = candidate.model;
     const int64_t steps = StepsOf(request_.attempt);
-    call_.worst = budget::Amounts::Call(worst, input.most_input_tokens + input.most_output_tokens,
-                                        input.most_output_tokens, steps);
+    call_.worst =
+        budget::Amounts::Call(worst, AddSaturating(input.most_input_tokens, input.most_output_tokens),
+                              input.most_output_tokens, steps);
     call_.expected_nanos = expected;
     if (revision_.plan().hold_quantile() > 0) call_.likely = Likely(ranked, input);
     *result = rehold_ == 0 ? accounts_.Hold(revision_.plan(), call_, now_)
@@ -122,7 +124,8 @@ class HoldSearch {
     likely.most_input_tokens = input.input_tokens;
     const pricing::QuoteTotals quote =
         pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, likely);
-    return budget::Amounts::Call(quote.worst_nanos, likely.most_input_tokens + likely.most_output_tokens,
+    return budget::Amounts::Call(quote.worst_nanos,
+                                 AddSaturating(likely.most_input_tokens, likely.most_output_tokens),
                                  likely.most_output_tokens, StepsOf(request_.attempt));
   }
 
@@ -162,7 +165,7 @@ class HoldSearch {
       const pricing::QuoteTotals quote =
           pricing::MakeQuoteTotals(ranked.batch ? candidate.batch : candidate.priced, input);
       return quote.worst_nanos <= left[budget::Dimension::kUsd] &&
-             input.most_input_tokens + cap <= left[budget::Dimension::kTokens] &&
+             AddSaturating(input.most_input_tokens, cap) <= left[budget::Dimension::kTokens] &&
              cap <= left[budget::Dimension::kOutputTokens];
     };
     const int64_t most = input.most_output_tokens - 1;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/budget/accounts.h"
+#include "engine/pricing/quote_input.h"
 #include "engine/revision/revision.h"
 
 namespace purser {
@@ -63,6 +64,8 @@ struct PendingCall {
   bool presumed_final = false;  // Booked for good: the accounts have counted `counted`, its hold is closed.
   PartialSpend part;
   budget::Amounts counted;
+  // What the hold was quoted for, to quote more of it alike. Its region is the request's.
+  pricing::QuoteInput quoted;
   int64_t decided_nanos = 0;
   int64_t expires_nanos = 0;
   int64_t expected_nanos = 0;

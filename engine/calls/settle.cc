@@ -153,8 +153,8 @@ void DescribeSavings(const PendingCall& call, const Request& request, const Usag
     scratch->record.best_constant_nanos = scratch->record.cost_nanos;
   } else if (call.best_constant >= 0) {
     const Revision::Candidate& best = call.revision->candidates()[call.best_constant];
-    pricing::Realize(*best.prices, usage, best.priced.service_tier, request.region, call.decided_nanos,
-                     &scratch->cost);
+    pricing::Realize(*best.prices, usage, best.priced.service_tier, best.priced.RegionOf(request.region),
+                     call.decided_nanos, &scratch->cost);
     if (scratch->cost.state == pricing::CostState::kPriced) {
       scratch->record.best_constant_nanos = scratch->cost.total_nanos;
     }
@@ -169,8 +169,8 @@ void DescribeSavings(const PendingCall& call, const Request& request, const Usag
   if (call.batch) {
     // What the same model costs on its standard list is the batch list's part.
     const Revision::Candidate& candidate = call.revision->candidates()[call.candidate];
-    pricing::Realize(*candidate.prices, usage, candidate.priced.service_tier, request.region,
-                     call.decided_nanos, &scratch->cost);
+    pricing::Realize(*candidate.prices, usage, candidate.priced.service_tier,
+                     candidate.priced.RegionOf(request.region), call.decided_nanos, &scratch->cost);
     if (scratch->cost.state == pricing::CostState::kPriced) {
       record.saved_batch_nanos = scratch->cost.total_nanos - record.cost_nanos;
       saved -= record.saved_batch_nanos;
@@ -249,8 +249,8 @@ Realized RealizeCost(const PendingCall& call, const Request& request, const Call
   Realized realized{.usage = UsageOf(call, result, scratch), .cost_nanos = call.expected_nanos};
   ledger::RecordView& record = scratch->record;
   if (realized.usage != nullptr && priced.prices != nullptr) {
-    pricing::Realize(*priced.prices, *realized.usage, priced.service_tier, request.region, call.decided_nanos,
-                     &scratch->cost);
+    pricing::Realize(*priced.prices, *realized.usage, priced.service_tier, priced.RegionOf(request.region),
+                     call.decided_nanos, &scratch->cost);
     const pricing::CostState state = scratch->cost.state;
     if (state == pricing::CostState::kPriced || state == pricing::CostState::kPartlyPriced) {
       realized.cost_nanos = scratch->cost.total_nanos;

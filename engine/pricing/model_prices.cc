@@ -2,19 +2,17 @@
 
 #include <algorithm>
 
+#include "engine/base/region.h"
+
 namespace purser::pricing {
 namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr int64_t kSecondsPerDay = 86'400;
 
-bool Covers(std::string_view listed, std::string_view region) {
-  return region.starts_with(listed) && (region.size() == listed.size() || region[listed.size()] == '-');
-}
-
 bool AnyCovers(const std::vector<std::string>& listed, std::string_view region) {
   return std::any_of(listed.begin(), listed.end(),
-                     [&](const std::string& one) { return Covers(one, region); });
+                     [&](const std::string& one) { return IsInRegion(region, one); });
 }
 
 int64_t FloorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }

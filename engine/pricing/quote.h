@@ -6,8 +6,12 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "engine/base/region.h"
 #include "engine/pricing/flat_quote.h"
 #include "engine/pricing/meter_facts.h"
 #include "engine/pricing/model_prices.h"
@@ -65,20 +69,31 @@ class Quote {
 // What a candidate is quoted by. Made once, when a policy is compiled.
 struct PricedCandidate {
   PricedCandidate() = default;
-  PricedCandidate(const ModelPrices* model_prices, ServiceTier tier = ServiceTier::kUnstated)  // NOLINT
+  PricedCandidate(const ModelPrices* model_prices, ServiceTier tier = ServiceTier::kUnstated,  // NOLINT
+                  std::vector<std::string> runs_in = {})
       : prices(model_prices),
         service_tier(tier),
+        regions(std::move(runs_in)),
         always(model_prices == nullptr ? nullptr : model_prices->SheetAlwaysFor(tier)) {}
 
   const ModelPrices* prices = nullptr;
   ServiceTier service_tier = ServiceTier::kUnstated;
+  std::vector<std::string> regions;  // Where it runs. Empty: not said.
   // The sheet that applies at every region and time; null: it has to be looked for.
   const Sheet* always = nullptr;
 
   // Null: none applies.
   const Sheet* SheetFor(const QuoteInput& input) const {
     if (always != nullptr || prices == nullptr) return always;
-    return prices->SheetFor(service_tier, input.region, input.time_nanos);
+    return prices->SheetFor(service_tier, RegionOf(input.region), input.time_nanos);
+  }
+  // Where a call is billed that has to run in `requested`: in the first of the candidate's regions that lies
+  // there. Quotes and realized costs have to agree on it.
+  std::string_view RegionOf(std::string_view requested) const {
+    for (const std::string& region : regions) {
+      if (requested.empty() || IsInRegion(region, requested)) return region;
+    }
+    return requested;
   }
 };
 

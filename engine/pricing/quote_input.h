@@ -28,7 +28,7 @@ struct QuoteInput {
   int64_t requests = 1;
   int64_t output_images = 0;
 
-  std::string_view region;  // Where the call runs. Empty: not said.
+  std::string_view region;  // Where the call has to run. Empty: where the candidate does.
   int64_t time_nanos = 0;
 };
 

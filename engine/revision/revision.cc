@@ -59,8 +59,9 @@ Revision::Candidate MakeCandidate(const policy::Candidate& config, const pricing
   candidate.provider = !config.provider().empty() || prices == nullptr ? config.provider() : prices->provider;
   candidate.service_tier = config.service_tier();
   candidate.prices = prices;
-  candidate.priced = {prices, ParseServiceTier(config.service_tier())};
-  if (prices != nullptr && HasBatchSheet(*prices)) candidate.batch = {prices, ServiceTier::kBatch};
+  const std::vector<std::string> regions(config.regions().begin(), config.regions().end());
+  candidate.priced = {prices, ParseServiceTier(config.service_tier()), regions};
+  if (prices != nullptr && HasBatchSheet(*prices)) candidate.batch = {prices, ServiceTier::kBatch, regions};
   candidate.family = estimates::TokenFamilyOf(candidate.provider, candidate.model);
   candidate.model_hash = HashModel(candidate.provider, candidate.model);
   candidate.max_output_tokens = config.max_output_tokens();

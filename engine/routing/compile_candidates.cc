@@ -190,7 +190,11 @@ void CompileCandidates(std::span<const CandidateFacts> facts, CompiledPolicy* ou
                                 ~Bits(candidate.lacks()));
     out->context_window.push_back(Limit(candidate.context_window(), known.context_window));
     out->max_output.push_back(Limit(candidate.max_output_tokens(), known.max_output_tokens));
-    for (const std::string& region : candidate.regions()) out->in_region[region].Add(i);
+    for (const std::string& region : candidate.regions()) {
+      CandidateSet here;
+      here.Add(i);
+      out->in_region.emplace_back(region, here);
+    }
     for (const std::string& cleared : candidate.data_policies()) out->cleared_for[cleared].Add(i);
     if ((Bits(candidate.capabilities()) & Bits(candidate.lacks())) != 0) {
       diagnostics->Error(absl::StrCat("candidates[", i, "].lacks"),

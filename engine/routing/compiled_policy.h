@@ -119,9 +119,9 @@ struct CompiledPolicy {
   std::vector<uint32_t> capabilities;
   std::vector<int64_t> context_window;  // INT64_MAX: no gate.
   std::vector<int64_t> max_output;
-  std::vector<RejectReason> standing;  // Rejects that hold for every request.
-  CandidateSet standing_candidates;    // Those without one.
-  absl::flat_hash_map<std::string, CandidateSet> in_region;
+  std::vector<RejectReason> standing;                           // Rejects that hold for every request.
+  CandidateSet standing_candidates;                             // Those without one.
+  std::vector<std::pair<std::string, CandidateSet>> in_region;  // By the regions that the policy names.
   absl::flat_hash_map<std::string, CandidateSet> cleared_for;
 
   // Signals.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "engine/base/region.h"
 #include "engine/routing/compiled_policy.h"
 #include "engine/routing/program.h"
 #include "engine/routing/term.h"
@@ -19,12 +20,21 @@ const CandidateSet& SetNamed(const absl::flat_hash_map<std::string, CandidateSet
   return found == sets.end() ? kNone : found->second;
 }
 
+// Those that run in `region` or in a part of it.
+CandidateSet InRegion(const CompiledPolicy& compiled, std::string_view region) {
+  CandidateSet found;
+  for (const auto& [name, candidates] : compiled.in_region) {
+    if (IsInRegion(name, region)) found = found | candidates;
+  }
+  return found;
+}
+
 // The first gate that each candidate fails; those that fail none.
 CandidateSet PassGates(const CompiledPolicy& compiled, const Request& request, const Context& context,
                        Verdict* verdict) {
   std::copy(compiled.standing.begin(), compiled.standing.end(), verdict->reasons.begin());
   const CandidateSet all = compiled.standing_candidates;
-  const CandidateSet in_region = request.region.empty() ? all : SetNamed(compiled.in_region, request.region);
+  const CandidateSet in_region = request.region.empty() ? all : InRegion(compiled, request.region);
   const CandidateSet cleared =
       request.data_policy.empty() ? all : SetNamed(compiled.cleared_for, request.data_policy);
   const int64_t output = std::max<int64_t>(request.max_output_tokens, 1);

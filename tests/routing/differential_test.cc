@@ -64,7 +64,10 @@ class RandomCase {
     if (random->Chance(15)) request.needs |= 1u << (1 + random->Below(12));
     request.max_output_tokens = random->Chance(50) ? random->Below(200) : 0;
     request.latency_limit_ms = random->Chance(15) ? 150 : 0;
-    request.region = random->Chance(15) ? "eu" : random->Chance(5) ? "us" : "";
+    request.region = random->Chance(15)  ? "eu"
+                     : random->Chance(5) ? "EU-West"
+                     : random->Chance(5) ? "us"
+                                         : "";
     request.data_policy = random->Chance(15) ? "zdr" : "";
     context.input_tokens = random->Chance(50) ? random->Below(5) : random->Below(400);
     context.budget_headroom = random->Below(5) / 4.0;

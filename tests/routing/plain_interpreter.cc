@@ -170,6 +170,20 @@ class Interpreter {
     return missing;
   }
 
+  // "eu-west-1" and "EU" are in "eu".
+  static bool RunsIn(const policy::Candidate& candidate, std::string_view region) {
+    const auto lower = [](std::string_view text) {
+      std::string lowered(text);
+      for (char& c : lowered) {
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+      }
+      return lowered;
+    };
+    return std::any_of(candidate.regions().begin(), candidate.regions().end(), [&](const std::string& one) {
+      return (lower(one) + "-").starts_with(lower(region) + "-");
+    });
+  }
+
   Reject Gate(int c) const {
     const policy::Candidate& candidate = policy_.candidates(c);
     const policy::Routing& routing = policy_.routing();
@@ -190,7 +204,7 @@ class Interpreter {
         candidate.max_output_tokens() > 0 ? candidate.max_output_tokens() : facts_[c].max_output_tokens;
     if (most > 0 && request_.max_output_tokens > most) return Reject::kMaxOutput;
     if (Missing(c) != 0) return Reject::kLacksCapability;
-    if (!request_.region.empty() && !has(candidate.regions(), request_.region)) return Reject::kRegion;
+    if (!request_.region.empty() && !RunsIn(candidate, request_.region)) return Reject::kRegion;
     if (!request_.data_policy.empty() && !has(candidate.data_policies(), request_.data_policy)) {
       return Reject::kDataPolicy;
     }

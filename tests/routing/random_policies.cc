@@ -85,6 +85,7 @@ void RandomPolicies::AddCandidates(policy::Policy* policy) {
     if (Chance(20)) candidate->add_lacks(static_cast<policy::Capability>(3 + Below(6)));
     if (Chance(50)) candidate->add_regions("eu");
     if (Chance(20)) candidate->add_regions("us");
+    if (Chance(10)) candidate->add_regions(Chance(50) ? "eu-west-1" : "EU");
     if (Chance(50)) candidate->add_data_policies("zdr");
     candidate->add_labels(Chance(50) ? "cheap" : "good");
   }
