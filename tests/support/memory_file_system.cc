@@ -59,6 +59,13 @@ struct MemoryFileSystem::Inode {
     size = content.size();
   }
 
+  void CopyFrom(const Inode& other) {
+    CopyWhatIsThere(other.bytes, bytes, other.size);
+    size = other.size;
+    durable = other.durable;
+    given_to_disk = other.given_to_disk;
+  }
+
   char* bytes;
   uint64_t size = 0;
   std::string durable;
@@ -226,9 +233,7 @@ std::unique_ptr<MemoryFileSystem> MemoryFileSystem::AfterProcessDeath() const {
       std::shared_ptr<Inode>& copy = copies[inode.get()];
       if (copy == nullptr) {
         copy = std::make_shared<Inode>();
-        copy->Assign(inode->view());
-        copy->durable = inode->durable;
-        copy->given_to_disk = inode->given_to_disk;
+        copy->CopyFrom(*inode);
       }
       result[path] = copy;
     }
