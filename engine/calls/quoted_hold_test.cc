@@ -12,11 +12,13 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "gtest/gtest.h"
+#include "gmock/gmock.h"
 #include "tests/support/engine_fixture.h"
 
 namespace purser {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr char kBook[] = R"(
   name: "regional"
@@ -74,6 +76,33 @@ TEST_F(QuotedHoldTest, ARegionTakesWhatLiesInItInAnyCase) {
   EXPECT_EQ(decide("eu-west-2"), -1);
   EXPECT_EQ(decide("e"), -1);
   EXPECT_EQ(decide("eu-west-1-a"), -1) << "narrower than what the candidate says of itself";
+}
+
+// Unknown is never free: what has no price at the time of the call is not chosen.
+TEST_F(QuotedHoldTest, APriceThatRanOutIsNotNothing) {
+  const std::string rates =
+      R"(rates { meter: "input_tokens" usd: "1" } rates { meter: "output_tokens" usd: "2" })";
+  const std::string model =
+      R"(name: "b" models { id: "m" provider: "p" context_window: 9000 max_output_tokens: 900 )";
+  const std::string ended = "sheets { until: \"2026-06-01\" " + rates + " } ";
+  for (const std::string& sheets : {ended, ended + "sheets { from: \"2027-01-01\" " + rates + " }",
+                                    "sheets { from: \"2027-01-01\" " + rates + " }",
+                                    std::string(R"(sheets { rates { meter: "input_tokens" usd: "1" } })"),
+                                    std::string(R"(sheets { rates { meter: "output_tokens" usd: "1" } })"),
+                                    "sheets { regions: \"eu\" " + rates + " }"}) {
+    std::ofstream(folder_ / "book.textproto") << model << sheets << "}";
+    const auto engine = OpenIn("");
+    Decision decision;
+    engine->Decide(OneRequest(), &decision);
+    EXPECT_EQ(decision.action, Action::kRefuse) << sheets;
+    EXPECT_EQ(decision.refusal, Refusal::kNoCandidate) << sheets;
+    EXPECT_THAT(engine->Explain(OneRequest()).candidates[0].why_not, HasSubstr("no price")) << sheets;
+  }
+  std::ofstream(folder_ / "book.textproto") << model << ended << "sheets { " << rates << " } }";
+  const auto engine = OpenIn("");
+  Decision decision;
+  engine->Decide(OneRequest(), &decision);
+  EXPECT_EQ(decision.action, Action::kDispatch) << decision.reason;
 }
 
 TEST_F(QuotedHoldTest, AnExtensionThatNobodyCanPayIsRefused) {

@@ -53,6 +53,13 @@ SelfHostedPrices PriceSelfHosted(const prices::SelfHosted& terms, const std::str
 
   const Wide energy = static_cast<Wide>(*kilowatts) * static_cast<Wide>(*kilowatt_hour) / 1'000'000'000;
   const Wide hour_nanos = static_cast<Wide>(*gpu_hour) + energy;
+  if (hour_nanos == 0 && *training == 0) {
+    diagnostics->Error(
+        path,
+        "costs nothing: every call would be booked at $0. Expected gpu_hour_usd above 0, kilowatts "
+        "with kilowatt_hour_usd, or training_usd");
+    return prices;
+  }
   // Femto-dollars of one gpu's hour, over the share of it that serves.
   const Wide paid = hour_nanos * kFemtosPerNano * static_cast<Wide>(utilisation->denominator);
   const Wide seconds = static_cast<Wide>(3600) * static_cast<Wide>(utilisation->numerator);

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "engine/base/name_hash.h"
+#include "engine/pricing/price_gaps.h"
 #include "engine/revision/bundled_books.h"
 #include "engine/revision/cache_settings.h"
 #include "engine/revision/check_budgets.h"
@@ -101,6 +102,18 @@ Revision::RequestClass MakeRequestClass(const policy::RequestClass& config) {
         ParseUsd(config.plan_revenue_per_month_usd()).value_or(0) / config.plan_requests_per_month();
   }
   return request_class;
+}
+
+// A price that is not known gates a candidate out at the very time at which it is missed most.
+void WarnOfPriceGaps(const Revision& revision, int64_t now_nanos, Diagnostics* of_policy) {
+  for (size_t i = 0; i < revision.candidates().size(); ++i) {
+    const Revision::Candidate& candidate = revision.candidates()[i];
+    for (const std::string& gap : pricing::DescribePriceGaps(candidate.priced, now_nanos)) {
+      of_policy->Warning(
+          absl::StrCat("candidates[", i, "].model"),
+          absl::StrCat("\"", candidate.model, "\" is not chosen while it has no price: ", gap));
+    }
+  }
 }
 
 // Names of the policy and of the book reach the ledger with every call.
@@ -214,6 +227,8 @@ std::shared_ptr<Revision> Revision::Compile(const PolicySource& source, int64_t 
     revision->candidates_.push_back(MakeCandidate(config, prices));
   }
   CheckNameLengths(*revision, &of_policy);
+  if (!revision->policy_.routing().allow_unpriced())
+    WarnOfPriceGaps(*revision, now_nanos > 0 ? now_nanos : SystemClock().NowNanos(), &of_policy);
   for (const Candidate& candidate : revision->candidates_) facts.push_back(FactsOf(candidate));
 
   // A policy that could not be read in full is still checked in full: its mistakes are mended in one round.

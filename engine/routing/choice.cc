@@ -30,6 +30,19 @@ void DropSlow(std::span<const Price> prices, Verdict* verdict) {
   });
 }
 
+// What this request would cost there at this time is not known: a price list that ended, or has no rate for
+// something that the request needs.
+void DropUnpriced(const ChoiceSettings& settings, const ChoiceContext& context, std::span<const Price> prices,
+                  Verdict* verdict) {
+  if (settings.allow_unpriced) return;
+  const bool batch = settings.batch_if_deferrable && context.deferrable;
+  const CandidateSet before = verdict->candidates;
+  before.ForEach([&](int i) {
+    if (!prices[i].known && !(batch && prices[i].batch_expected_nanos >= 0))
+      RejectCandidate(verdict, i, Reject::kUnpriced);
+  });
+}
+
 void DropLowerInToolLoop(const ChoiceSettings& settings, const ChoiceContext& context, Verdict* verdict) {
   if (!settings.escalate_only_in_tool_loop || !context.in_tool_loop || context.current < 0) return;
   const int least = settings.quality[context.current];
@@ -137,6 +150,7 @@ void Choose(const ChoiceSettings& settings, const ChoiceContext& context, std::s
   choice->count = 0;
   choice->explored = false;
   choice->kept_current = false;
+  DropUnpriced(settings, context, prices, verdict);
   DropSlow(prices, verdict);
   DropLowerInToolLoop(settings, context, verdict);
   if (verdict->candidates.empty()) {

@@ -35,6 +35,7 @@ struct ChoiceSettings {
   double exploration_share = 0;
   double exploration_most_times_cheapest = 0;
   uint64_t exploration_salt = 0;
+  bool allow_unpriced = false;       // Serve, last of all, what has no price for this request at this time.
   std::span<const int32_t> quality;  // By candidate.
 };
 

@@ -60,7 +60,21 @@ TEST_F(ChoiceTest, PreferenceDecidesBetweenCostsThatCountAsEqual) {
   EXPECT_THAT(Order({100, 100, 106}), ElementsAre(0, 1, 2));
 }
 
-TEST_F(ChoiceTest, UnknownPricesComeLast) {
+TEST_F(ChoiceTest, UnknownPricesAreOut) {
+  Order({30, 10, 20});
+  prices_[1].known = false;
+  EXPECT_THAT(Order(), ElementsAre(2, 0));
+  EXPECT_EQ(verdict_.reasons[1].reject, Reject::kUnpriced);
+  prices_[0].known = prices_[2].known = false;
+  EXPECT_THAT(Order(), ElementsAre());
+  EXPECT_EQ(verdict_.refusal, Refusal::kNoCandidate);
+  prices_[1].batch_expected_nanos = 5;
+  context_.deferrable = settings_.batch_if_deferrable = true;
+  EXPECT_THAT(Order(), ElementsAre(1)) << "it is sent as a batch, whose price is known";
+}
+
+TEST_F(ChoiceTest, UnknownPricesComeLastWhereTheyMayServe) {
+  settings_.allow_unpriced = true;
   Order({30, 10, 20});
   prices_[1].known = false;
   EXPECT_THAT(Order(), ElementsAre(2, 0, 1));
@@ -169,6 +183,7 @@ TEST_F(ChoiceTest, ExplorationIsAStatedShareDrawnByTheRequestsId) {
 TEST_F(ChoiceTest, ABoundOnExplorationLeavesUnknownPricesAlone) {
   settings_.exploration_share = 1;
   settings_.exploration_most_times_cheapest = 2;
+  settings_.allow_unpriced = true;
   Order({0, 20, 40, 50});
   prices_[0].known = false;
   std::vector<int> first(4, 0);

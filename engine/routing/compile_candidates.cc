@@ -99,6 +99,7 @@ void CompileChoice(CompiledPolicy* out, Diagnostics* diagnostics) {
       NotNegative(routing.equal_cost_share(), 1, "routing.equal_cost_share", diagnostics);
   choice.nanos_per_second = Usd(routing.usd_per_second(), "routing.usd_per_second", diagnostics);
   choice.batch_if_deferrable = routing.batch_if_deferrable();
+  choice.allow_unpriced = routing.allow_unpriced();
   choice.switch_margin_share =
       NotNegative(routing.switch_margin_share(), kAny, "routing.switch_margin_share", diagnostics);
   choice.switch_margin_nanos = Usd(routing.switch_margin_usd(), "routing.switch_margin_usd", diagnostics);

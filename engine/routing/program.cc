@@ -79,7 +79,7 @@ std::string_view RejectName(Reject reject) {
     case Reject::kDenied:
       return "on the deny list";
     case Reject::kUnpriced:
-      return "no price is known";
+      return "no price is known for this request at this time";
     case Reject::kUnhealthy:
       return "not healthy";
     case Reject::kContextWindow:

@@ -17,7 +17,7 @@ enum class Reject : uint8_t {
   // Gates.
   kNotAllowed,       // The policy's allow list.
   kDenied,           // The policy's deny list.
-  kUnpriced,         // No price is known.
+  kUnpriced,         // No price is known of this request at this time.
   kUnhealthy,        // The engine says so.
   kContextWindow,    // Input, and the output asked for, do not fit.
   kMaxOutput,        // It cannot answer with as many tokens as asked for.

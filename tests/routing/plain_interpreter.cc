@@ -350,6 +350,11 @@ PlainOrder PlainChoice(const policy::Policy& policy, const ChoiceContext& contex
     result->reasons[c] = {why, -1, 0};
   };
   for (const int c : std::set<int>(result->candidates)) {
+    const bool as_batch =
+        routing.batch_if_deferrable() && context.deferrable && prices[c].batch_expected_nanos >= 0;
+    if (!prices[c].known && !as_batch && !routing.allow_unpriced()) remove(c, Reject::kUnpriced);
+  }
+  for (const int c : std::set<int>(result->candidates)) {
     if (result->latency_limit_ms > 0 && prices[c].p95_ms > result->latency_limit_ms)
       remove(c, Reject::kLatency);
   }
