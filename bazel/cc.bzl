@@ -1,4 +1,4 @@
-"""C++ targets whose files start with a header that is already parsed: half of the time of a first build.
+"""C++ targets whose files start with a header that is already parsed, except where that costs speed.
 
 A file still includes whatever it uses. `--define=prelude=off` compiles without; `./dev tsan` does, and finds what is
 missing.

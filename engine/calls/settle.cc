@@ -541,9 +541,8 @@ Settlement EngineImpl::Book(PendingCall* call, const Request& request, Ticket ti
       budget::Amounts::Call(record.cost_nanos, tokens, record.output_tokens, StepsOf(request.attempt));
   const budget::SettleResult settled = accounts_->Settle(revision.plan(), ticket, booked, true, now);
   if (settled.status == budget::SettleStatus::kUnknownTicket) {
-    // The hold expired before its dispatch was announced, or it was booked for good. The money is gone all
-    // the same.
-    // Of what was presumed spent for good only the rest is missing.
+    // The hold expired before its dispatch was announced, or it was booked for good: the money is gone all
+    // the same. Of what was booked for good only the rest is missing.
     budget::Amounts rest = booked;
     if (call->presumed_final) {
       rest = budget::Beyond(booked, call->counted);
